@@ -1,0 +1,37 @@
+//! stratafs: a layered virtual filesystem for WebAssembly guests.
+//!
+//! A host builds one tree out of layers (memory, host directories, copy-on-write overlays, read-only zip archives) and hands it to
+//! a guest as a [`Process`]: POSIX's file calls on host types. This crate knows no engine, no guest memory and no ABI.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod errno;
+mod filesystem;
+mod limits;
+mod name;
+mod namespace;
+mod node;
+mod open_how;
+mod types;
+mod walk;
+
+pub mod devfs;
+#[cfg(unix)]
+pub mod hostfs;
+pub mod memfs;
+pub mod overlay;
+pub mod pipe;
+pub mod stream;
+pub mod wait;
+pub mod zipfs;
+
+pub use clock::{Clock, SystemClock};
+pub use errno::{Errno, Result};
+pub use filesystem::{Entry, FileHandle, Filesystem, Opened};
+pub use limits::{Budget, Limits};
+pub use name::{NAME_MAX, Name, PATH_MAX, is_reserved_on_windows};
+pub use namespace::{MountId, Namespace, Place};
+pub use node::NodeRef;
+pub use open_how::{FileType, OpenHow};
+pub use types::{Access, Cookie, DirEntry, FileKind, NewKind, Removal, SetAttr, SetTime, Stat, StatFs, Timestamp};
+pub use wait::{Event, Interrupt, Outcome, Wait};

@@ -1,0 +1,424 @@
+//! The one path walk. Nothing else splits a path or follows a symbolic link.
+//!
+//! [`walk_in`] runs inside one filesystem, on its own node type, and takes the last operation with it, so that a `stat` makes no
+//! erased node at all. It stops at a mount crossing, at an absolute link and at a link to an own descriptor; the namespace goes on from there.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::filesystem::{Entry, Filesystem, Opened};
+use crate::namespace::{MountId, Namespace, Place};
+use crate::node::NodeRef;
+use crate::open_how::{FileType, OpenHow};
+use crate::{Errno, FileKind, Name, NewKind, Removal, Result, SetAttr, Stat, StatFs};
+
+/// What `..` and absolute links may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Escape {
+    /// `..` at the guest's root stays there; absolute links start again at it.
+    Clamp,
+    /// Leaving the starting directory is `EPERM`, even for a moment (`openat2` with `RESOLVE_BENEATH`).
+    Deny,
+}
+
+/// What to do with what the path leads to.
+pub(crate) enum Op<'a> {
+    /// It ends on a file that is there.
+    Found { follow: bool, then: Found<'a> },
+    /// It ends on a name in a directory.
+    Last(Last<'a>),
+    /// It ends on a file that is opened, or made first. The mode is in `OpenHow`, the umask taken off.
+    Open(&'a OpenHow),
+}
+
+pub(crate) enum Found<'a> {
+    Stat,
+    Place,
+    SetAttr(&'a SetAttr),
+    ReadLink,
+    StatFs,
+}
+
+pub(crate) enum Last<'a> {
+    Create(NewKind<'a>, u32),
+    Remove(Removal),
+    /// The directory and where the name stands in [`Walk::path`].
+    Parent,
+}
+
+/// The result of an [`Op`].
+pub(crate) enum Done {
+    Unit,
+    Stat(Stat),
+    StatFs(StatFs),
+    Target(Vec<u8>),
+    Place(Place, FileKind),
+    Opened {
+        opened: Option<Opened>,
+        place: Place,
+        kind: FileKind,
+    },
+    Parent {
+        place: Place,
+        last: Option<Component>,
+    },
+    /// The path ends on one of the process's own descriptors.
+    SelfFd {
+        fd: u32,
+        follow: bool,
+    },
+}
+
+/// How the walk inside one filesystem ended.
+pub(crate) enum Step {
+    Done(Done),
+    /// Go on at the root of that mount.
+    Down(MountId),
+    /// Go on in the directory above the current mount.
+    Up,
+    /// Go on at the guest's root.
+    Root,
+    /// Go on in the directory behind the process's descriptor.
+    Fd(u32),
+}
+
+/// One component: where its name stands in the path, and what comes after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Component {
+    pub range: Range<usize>,
+    pub last: bool,
+    pub slash: bool,
+}
+
+/// The state of one resolution.
+pub(crate) struct Walk<'a> {
+    pub ns: &'a Namespace,
+    pub mount: MountId,
+    pub path: Cow<'a, [u8]>,
+    at: usize,
+    links_left: u32,
+    escape: Escape,
+    depth: u32,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk of `path` that starts in `mount`.
+    ///
+    /// # Errors
+    /// `ENOENT` for the empty path, `ENAMETOOLONG` past the limit, `EINVAL` for a NUL.
+    pub fn new(ns: &'a Namespace, mount: MountId, path: &'a [u8], escape: Escape) -> Result<Self> {
+        if path.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if path.len() >= ns.path_max() {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if path.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        Ok(Walk { ns, mount, path: Cow::Borrowed(path), at: 0, links_left: ns.symlinks_max(), escape, depth: 0 })
+    }
+
+    /// The name of a component that [`next`](Walk::next) gave.
+    pub fn name(&self, component: &Component) -> Result<Name<'_>> {
+        Name::component(self.path.get(component.range.clone()).unwrap_or_default())
+    }
+
+    fn next(&mut self) -> Option<Component> {
+        let path = &*self.path;
+        let start = self.at + path.get(self.at..)?.iter().position(|&b| b != b'/')?;
+        let end = path.get(start..)?.iter().position(|&b| b == b'/').map_or(path.len(), |n| start + n);
+        let after = path.get(end..)?.iter().position(|&b| b != b'/').map_or(path.len(), |n| end + n);
+        self.at = after;
+        Some(Component { range: start..end, last: after == path.len(), slash: after > end })
+    }
+
+    fn read_only<F: Filesystem>(&self, fs: &F) -> bool {
+        fs.read_only() || self.ns.mount_of(self.mount).read_only
+    }
+
+    fn place<F: Filesystem>(&self, fs: &Arc<F>, node: &F::Node) -> Place {
+        Place { mount: self.mount, node: NodeRef::new(fs, node.clone()) }
+    }
+
+    fn descend(&mut self) {
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    fn ascend(&mut self) -> Result<()> {
+        if self.escape == Escape::Deny {
+            self.depth = self.depth.checked_sub(1).ok_or(Errno::EPERM)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the target of a link before the rest of the path. Answers where to go on when that is not the link's directory.
+    fn follow<F: Filesystem>(&mut self, fs: &F, node: &F::Node, component: &Component) -> Result<Option<Step>> {
+        self.links_left = self.links_left.checked_sub(1).ok_or(Errno::ELOOP)?;
+        if let Some(fd) = fs.self_fd(node) {
+            return Ok(Some(if component.last && !component.slash {
+                Step::Done(Done::SelfFd { fd, follow: true })
+            } else {
+                Step::Fd(fd)
+            }));
+        }
+        let mut path = fs.read_link(node)?;
+        let absolute = match path.first() {
+            None => return Err(Errno::ENOENT),
+            Some(first) => *first == b'/',
+        };
+        if absolute && self.escape == Escape::Deny {
+            return Err(Errno::EPERM);
+        }
+        path.extend_from_slice(self.path.get(component.range.end..).unwrap_or_default());
+        self.path = Cow::Owned(path);
+        self.at = 0;
+        Ok(absolute.then_some(Step::Root))
+    }
+}
+
+/// Walks inside `fs` from `start`, and does `op` there if the path ends there.
+pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Walk<'_>, op: &Op<'_>) -> Result<Step> {
+    let mut dir = Cow::<F::Node>::Borrowed(start);
+    loop {
+        let Some(component) = walk.next() else {
+            return at_directory(fs, &dir, walk, op).map(Step::Done);
+        };
+        match walk.path.get(component.range.clone()).unwrap_or_default() {
+            b"." => continue,
+            b".." => {
+                walk.ascend()?;
+                if walk.ns.mount_of(walk.mount).root_key == fs.key(&dir) {
+                    if walk.mount != MountId::ROOT {
+                        return Ok(Step::Up);
+                    }
+                } else {
+                    dir = Cow::Owned(fs.parent(&dir)?);
+                }
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(child) = walk.ns.mounted_on(walk.mount, || fs.key(&dir), walk.name(&component)?) {
+            if component.last
+                && let Op::Last(last) = op
+            {
+                return on_mount_point(fs, &dir, walk, last, component).map(Step::Done);
+            }
+            walk.descend();
+            return Ok(Step::Down(child));
+        }
+        if component.last {
+            match at_last(fs, &dir, walk, op, component)? {
+                Some(step) => return Ok(step),
+                None => continue,
+            }
+        }
+        let Entry { node, kind } = fs.lookup(&dir, walk.name(&component)?)?;
+        match kind {
+            FileKind::Directory => {
+                walk.descend();
+                dir = Cow::Owned(node);
+            }
+            FileKind::Symlink => {
+                if let Some(step) = walk.follow(&**fs, &node, &component)? {
+                    return Ok(step);
+                }
+            }
+            _ => return Err(Errno::ENOTDIR),
+        }
+    }
+}
+
+/// The last component, which is a name and no mount point. `None`: it was a link, and the walk goes on in `dir`.
+fn at_last<F: Filesystem>(
+    fs: &Arc<F>,
+    dir: &F::Node,
+    walk: &mut Walk<'_>,
+    op: &Op<'_>,
+    component: Component,
+) -> Result<Option<Step>> {
+    let done = match op {
+        Op::Last(last) => at_name(fs, dir, walk, last, component)?,
+        Op::Found { follow, then } => {
+            let Entry { node, kind } = fs.lookup(dir, walk.name(&component)?)?;
+            if kind == FileKind::Symlink {
+                if *follow || component.slash {
+                    return walk.follow(&**fs, &node, &component);
+                }
+                if let Some(fd) = fs.self_fd(&node) {
+                    return Ok(Some(Step::Done(Done::SelfFd { fd, follow: false })));
+                }
+            }
+            if component.slash && kind != FileKind::Directory {
+                return Err(Errno::ENOTDIR);
+            }
+            at_found(fs, &node, kind, walk, then)?
+        }
+        Op::Open(how) => return open_last(fs, dir, walk, how, component),
+    };
+    Ok(Some(Step::Done(done)))
+}
+
+fn at_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &Walk<'_>, then: &Found<'_>) -> Result<Done> {
+    Ok(match then {
+        Found::Stat => Done::Stat(Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(node)? }),
+        Found::Place => Done::Place(walk.place(fs, node), kind),
+        Found::ReadLink if kind != FileKind::Symlink => return Err(Errno::EINVAL),
+        Found::ReadLink => Done::Target(fs.read_link(node)?),
+        Found::SetAttr(_) if walk.read_only(&**fs) => return Err(Errno::EROFS),
+        Found::SetAttr(attr) => {
+            if attr.size.is_some() {
+                match kind {
+                    FileKind::File => {}
+                    FileKind::Directory => return Err(Errno::EISDIR),
+                    _ => return Err(Errno::EINVAL),
+                }
+            }
+            fs.set_attr(node, attr)?;
+            Done::Unit
+        }
+        Found::StatFs => {
+            let stat = fs.statfs()?;
+            Done::StatFs(StatFs { read_only: stat.read_only || walk.read_only(&**fs), ..stat })
+        }
+    })
+}
+
+/// The path ended in dots, slashes, or at a mount's root: on the directory `dir` itself.
+fn at_directory<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, op: &Op<'_>) -> Result<Done> {
+    match op {
+        Op::Found { then, .. } => at_found(fs, dir, FileKind::Directory, walk, then),
+        Op::Open(how) => open_directory(fs, dir, walk, how),
+        Op::Last(Last::Create(..)) => Err(Errno::EEXIST),
+        Op::Last(Last::Remove(Removal::File)) => Err(Errno::EISDIR),
+        // rmdir(2): EINVAL for a final ".", ENOTEMPTY for "..", EBUSY for the root.
+        Op::Last(Last::Remove(Removal::Directory)) => Err(match walk.path.rsplit(|&b| b == b'/').find(|c| !c.is_empty()) {
+            Some(b".") => Errno::EINVAL,
+            Some(b"..") => Errno::ENOTEMPTY,
+            _ => Errno::EBUSY,
+        }),
+        Op::Last(Last::Parent) => Ok(Done::Parent { place: walk.place(fs, dir), last: None }),
+    }
+}
+
+/// The last component is where something is mounted, and the operation is about the name.
+fn on_mount_point<F: Filesystem>(
+    fs: &Arc<F>,
+    dir: &F::Node,
+    walk: &Walk<'_>,
+    last: &Last<'_>,
+    component: Component,
+) -> Result<Done> {
+    match last {
+        Last::Create(..) => Err(Errno::EEXIST),
+        Last::Remove(Removal::File) => Err(Errno::EISDIR),
+        Last::Remove(Removal::Directory) => Err(Errno::EBUSY),
+        Last::Parent => Ok(Done::Parent { place: walk.place(fs, dir), last: Some(component) }),
+    }
+}
+
+fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &Last<'_>, component: Component) -> Result<Done> {
+    let name = walk.name(&component)?;
+    match last {
+        Last::Parent => return Ok(Done::Parent { place: walk.place(fs, dir), last: Some(component) }),
+        Last::Create(kind, mode) => {
+            // As in Linux's filename_create: an existing name before a read-only filesystem, a slash behind anything but a
+            // new directory is a missing file.
+            let slash = component.slash && *kind != NewKind::Directory;
+            if slash || walk.read_only(&**fs) {
+                return Err(match fs.lookup(dir, name) {
+                    Ok(_) => Errno::EEXIST,
+                    Err(Errno::ENOENT) if slash => Errno::ENOENT,
+                    Err(Errno::ENOENT) => Errno::EROFS,
+                    Err(other) => other,
+                });
+            }
+            fs.create(dir, name, *kind, *mode)?;
+        }
+        Last::Remove(removal) => {
+            if walk.read_only(&**fs) {
+                return Err(Errno::EROFS);
+            }
+            if component.slash && *removal == Removal::File {
+                return Err(if fs.lookup(dir, name)?.kind == FileKind::Directory { Errno::EISDIR } else { Errno::ENOTDIR });
+            }
+            let key = || fs.lookup(dir, name).map_or(0, |entry| fs.key(&entry.node));
+            if walk.ns.is_mounted_in(walk.mount, key) {
+                return Err(if *removal == Removal::File { Errno::EISDIR } else { Errno::ENOTEMPTY });
+            }
+            fs.remove(dir, name, *removal)?;
+        }
+    }
+    Ok(Done::Unit)
+}
+
+fn open_last<F: Filesystem>(
+    fs: &Arc<F>,
+    dir: &F::Node,
+    walk: &mut Walk<'_>,
+    how: &OpenHow,
+    component: Component,
+) -> Result<Option<Step>> {
+    loop {
+        let found = fs.lookup(dir, walk.name(&component)?);
+        if how.create && component.slash {
+            return Err(Errno::EISDIR);
+        }
+        let Entry { node, kind } = match found {
+            Ok(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
+            Ok(entry) => entry,
+            Err(Errno::ENOENT) if how.create => {
+                if walk.read_only(&**fs) {
+                    return Err(Errno::EROFS);
+                }
+                match fs.create(dir, walk.name(&component)?, NewKind::File, how.mode) {
+                    // Somebody else was faster: open theirs.
+                    Err(Errno::EEXIST) => continue,
+                    made => {
+                        let node = made?.node;
+                        let opened = if how.kind == FileType::Path { None } else { Some(fs.open(&node, how.access)?) };
+                        let place = walk.place(fs, &node);
+                        return Ok(Some(Step::Done(Done::Opened { opened, place, kind: FileKind::File })));
+                    }
+                }
+            }
+            Err(errno) => return Err(errno),
+        };
+        if kind == FileKind::Symlink {
+            if how.follow || component.slash {
+                return walk.follow(&**fs, &node, &component);
+            }
+            if how.kind != FileType::Path {
+                return Err(if how.directory { Errno::ENOTDIR } else { Errno::ELOOP });
+            }
+        }
+        if (how.directory || component.slash) && kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        return open_found(fs, &node, kind, walk, how).map(|done| Some(Step::Done(done)));
+    }
+}
+
+fn open_directory<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
+    if how.create && how.exclusive {
+        return Err(Errno::EEXIST);
+    }
+    open_found(fs, dir, FileKind::Directory, walk, how)
+}
+
+fn open_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
+    let place = || walk.place(fs, node);
+    if how.kind == FileType::Path {
+        return Ok(Done::Opened { opened: None, place: place(), kind });
+    }
+    if kind == FileKind::Directory && (how.create || how.access.mutates()) {
+        return Err(Errno::EISDIR);
+    }
+    if kind == FileKind::File && how.access.mutates() && walk.read_only(&**fs) {
+        return Err(Errno::EROFS);
+    }
+    let opened = fs.open(node, how.access)?;
+    Ok(Done::Opened { opened: Some(opened), place: place(), kind })
+}
