@@ -220,7 +220,7 @@ impl Data {
 
 /// The chunk that byte `at` is in, and where in it.
 fn split(at: u64) -> (u64, usize) {
-    (at / CHUNK as u64, (at % CHUNK as u64) as usize)
+    (at / CHUNK as u64, usize::try_from(at % CHUNK as u64).unwrap_or(0))
 }
 
 /// The allocation for `len` bytes of a chunk.

@@ -114,10 +114,10 @@ fn times_of_contents_move_as_on_tmpfs() {
     let check = |what: &str, expected: (bool, bool), run: &dyn Fn()| {
         assert_eq!(moved(&fs, &clock, &[&f], run), [expected], "{what}");
     };
-    check("write", BOTH, &|| drop(write(&f, b"hello", 0).unwrap()));
-    check("overwrite", BOTH, &|| drop(write(&f, b"x", 0).unwrap()));
-    check("write of nothing", NONE, &|| drop(write(&f, b"", 9).unwrap()));
-    check("append", BOTH, &|| drop(f.append(&[IoSlice::new(b"x")]).unwrap()));
+    check("write", BOTH, &|| assert!(write(&f, b"hello", 0).is_ok()));
+    check("overwrite", BOTH, &|| assert!(write(&f, b"x", 0).is_ok()));
+    check("write of nothing", NONE, &|| assert!(write(&f, b"", 9).is_ok()));
+    check("append", BOTH, &|| assert!(f.append(&[IoSlice::new(b"x")]).is_ok()));
     check("read", NONE, &|| drop(read(&f)));
     check("truncate to the same size", BOTH, &|| fs.set_attr(&f, &SetAttr::size(6)).unwrap());
     check("truncate", BOTH, &|| fs.set_attr(&f, &SetAttr::size(7)).unwrap());

@@ -175,6 +175,7 @@ fn crosswise_renames_neither_lock_up_nor_lose_anything() {
         let mut moved = 0;
         for _ in 0..30_000 {
             let (from_dir, to_dir) = (somewhere(&mut pick), somewhere(&mut pick));
+            let _ = fs.create(&from_dir, name(NAMES[pick(4)]), NewKind::Directory, 0o755);
             moved += usize::from(fs.rename(&from_dir, name(NAMES[pick(4)]), &to_dir, name(NAMES[pick(4)])).is_ok());
         }
         moved
