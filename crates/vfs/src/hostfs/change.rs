@@ -22,12 +22,7 @@ const NEW: OFlags = OFlags::CREATE
     .union(OFlags::CLOEXEC);
 
 impl HostFs {
-    fn check_writable(&self) -> Result<()> {
-        if self.writable { Ok(()) } else { Err(Errno::EROFS) }
-    }
-
     pub(super) fn make(&self, dir: &HostNode, name: Name<'_>, kind: NewKind<'_>, mode: u32) -> Result<Entry<HostNode>> {
-        self.check_writable()?;
         let _still = self.moving.read();
         let (fd, name) = (self.dirs.get(dir)?, name.as_bytes());
         let stat = match kind {
@@ -66,7 +61,6 @@ impl HostFs {
     }
 
     pub(super) fn take_away(&self, dir: &HostNode, name: Name<'_>, removal: Removal) -> Result<()> {
-        self.check_writable()?;
         let _alone = self.moving.write();
         let (fd, name) = (self.dirs.get(dir)?, name.as_bytes());
         let flags = match removal {
@@ -94,7 +88,6 @@ impl HostFs {
     }
 
     pub(super) fn move_to(&self, from_dir: &HostNode, from: &[u8], to_dir: &HostNode, to: &[u8]) -> Result<()> {
-        self.check_writable()?;
         let _alone = self.moving.write();
         let (from_fd, to_fd) = (self.dirs.get(from_dir)?, self.dirs.get(to_dir)?);
         let source = rustix::fs::statat(&*from_fd, from, AtFlags::SYMLINK_NOFOLLOW);
@@ -112,7 +105,6 @@ impl HostFs {
     }
 
     pub(super) fn add_name(&self, node: &HostNode, dir: &HostNode, name: Name<'_>) -> Result<()> {
-        self.check_writable()?;
         if node.kind() == FileKind::Directory {
             return Err(Errno::EPERM);
         }
@@ -127,7 +119,6 @@ impl HostFs {
     }
 
     pub(super) fn change(&self, node: &HostNode, attr: &SetAttr) -> Result<()> {
-        self.check_writable()?;
         match node.kind() {
             FileKind::Fifo | FileKind::Socket | FileKind::CharDevice => return Err(Errno::EPERM),
             FileKind::Directory if attr.size.is_some() => return Err(Errno::EISDIR),

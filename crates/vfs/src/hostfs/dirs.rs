@@ -17,6 +17,9 @@ use crate::{Errno, Result};
 /// How a directory is held: for `*at` calls only, which needs search permission and no more, as in the kernel's own walk.
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// No host gives more; the table is made for as many as it may hold.
+const FDS_MAX: usize = 1 << 16;
+
 /// The open directories of one filesystem. Those in use by a call that runs are open beyond the bound.
 pub(super) struct Dirs {
     root: Arc<OwnedFd>,
@@ -25,7 +28,7 @@ pub(super) struct Dirs {
 
 impl Dirs {
     pub fn new(root: OwnedFd, fds: usize) -> Self {
-        let bound = NonZeroUsize::new(fds).unwrap_or(NonZeroUsize::MIN);
+        let bound = NonZeroUsize::new(fds.min(FDS_MAX)).unwrap_or(NonZeroUsize::MIN);
         Dirs { root: Arc::new(root), open: Mutex::new(LruCache::with_hasher(bound, RandomState::default())) }
     }
 

@@ -66,7 +66,9 @@ impl FileHandle for HostFile {
 
     fn write_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> Result<usize> {
         in_range(offset)?;
-        Self::all(bufs, |bufs, done| rustix::io::pwritev(&self.fd, bufs, offset.saturating_add(done as u64)))
+        let done = Self::all(bufs, |bufs, done| rustix::io::pwritev(&self.fd, bufs, offset.saturating_add(done as u64)));
+        self.registry.generation.raise();
+        done
     }
 
     /// The host's own append (`RWF_APPEND`), atomic against everybody who writes the file. Where the host has none, the end is
@@ -74,7 +76,9 @@ impl FileHandle for HostFile {
     fn append(&self, bufs: &[IoSlice<'_>]) -> Result<(usize, u64)> {
         let _alone = self.appending.lock();
         // An offset of -1 is the descriptor's own position, which then stands behind what was written.
-        match Self::all(bufs, |bufs, _| rustix::io::pwritev2(&self.fd, bufs, u64::MAX, ReadWriteFlags::APPEND)) {
+        let done = Self::all(bufs, |bufs, _| rustix::io::pwritev2(&self.fd, bufs, u64::MAX, ReadWriteFlags::APPEND));
+        self.registry.generation.raise();
+        match done {
             Ok(0) => Ok((0, self.stat()?.size)),
             Ok(n) => Ok((n, rustix::fs::seek(&self.fd, SeekFrom::Current(0)).map_err(from_host)?)),
             Err(Errno::ENOTSUP | Errno::ENOSYS) => {
@@ -97,7 +101,12 @@ impl FileHandle for HostFile {
     }
 
     fn set_attr(&self, attr: &SetAttr) -> Result<()> {
-        if self.writable { attr::set(&self.fd, attr) } else { Err(Errno::EROFS) }
+        if !self.writable {
+            return Err(Errno::EROFS);
+        }
+        let done = attr::set(&self.fd, attr);
+        self.registry.generation.raise();
+        done
     }
 
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
@@ -105,10 +114,12 @@ impl FileHandle for HostFile {
             return Err(Errno::EROFS);
         }
         let end = offset.checked_add(len).ok_or(Errno::EFBIG).and_then(in_range)?;
-        match retry_on_intr(|| rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), offset, len)) {
+        let done = match retry_on_intr(|| rustix::fs::fallocate(&self.fd, FallocateFlags::empty(), offset, len)) {
             Err(Host::OPNOTSUPP | Host::NOSYS) if self.stat()?.size < end => attr::resize(&self.fd, end),
             Err(Host::OPNOTSUPP | Host::NOSYS) => Ok(()),
             done => done.map_err(from_host),
-        }
+        };
+        self.registry.generation.raise();
+        done
     }
 }

@@ -24,6 +24,7 @@
 //! then the descriptor cache or `fresh`, alone. None is held while a listing is handed out.
 
 mod attr;
+mod cache;
 mod change;
 mod dirs;
 mod errno;
@@ -47,6 +48,7 @@ use thiserror::Error;
 
 use crate::filesystem::{Entry, Filesystem, Opened};
 use crate::{Access, Cookie, DirEntry, Errno, FileKind, Limits, Name, NewKind, Removal, Result, SetAttr, Stat, StatFs};
+use cache::Cache;
 use dirs::Dirs;
 use errno::from_host;
 use handle::HostFile;
@@ -135,7 +137,8 @@ pub struct HostFs {
     registry: Arc<Registry>,
     only: Option<Only>,
     writable: bool,
-    exclusive: bool,
+    /// Only where nobody else changes the directory.
+    cache: Option<Cache>,
     moving: RwLock<()>,
     /// The file made last, still open: creating and opening are one call on the host, and the mode of a new file does not bind
     /// the one who makes it.
@@ -197,7 +200,7 @@ impl HostFs {
             registry,
             only,
             writable: options.writable,
-            exclusive: options.exclusive,
+            cache: options.exclusive.then(Cache::new),
             moving: RwLock::new(()),
             fresh: Mutex::new(None),
         }))
@@ -259,6 +262,28 @@ impl HostFs {
         Ok(fd)
     }
 
+    /// Asks the host for `name` in `dir`.
+    fn look(&self, dir: &HostNode, name: &[u8]) -> Result<Entry<HostNode>> {
+        let _still = self.moving.read();
+        let fd = self.dirs.get(dir)?;
+        let stat = rustix::fs::statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(from_host)?;
+        let kind = attr::kind_of(&stat);
+        if self.only.is_some() && kind != FileKind::File {
+            return Err(Errno::ENOENT);
+        }
+        Ok(Entry { node: self.registry.found(dir, name, attr::id(&stat), kind), kind })
+    }
+
+    /// Runs a change, if changes are allowed. Whatever comes of it, what was remembered counts no more.
+    fn changing<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        if !self.writable {
+            return Err(Errno::EROFS);
+        }
+        let done = change();
+        self.registry.generation.raise();
+        done
+    }
+
     fn host_stat(&self, node: &HostNode) -> Result<rustix::fs::Stat> {
         if node.kind() == FileKind::Directory
             && let Some(fd) = self.dirs.cached(node)
@@ -312,22 +337,34 @@ impl Filesystem for HostFs {
             Some(only) if dir.is_root() && *only.shown == *name.as_bytes() => &only.real,
             Some(_) => return Err(Errno::ENOENT),
         };
-        let _still = self.moving.read();
-        let fd = self.dirs.get(dir)?;
-        let stat = rustix::fs::statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(from_host)?;
-        let kind = attr::kind_of(&stat);
-        if self.only.is_some() && kind != FileKind::File {
-            return Err(Errno::ENOENT);
+        let Some(cache) = &self.cache else { return self.look(dir, name) };
+        let generation = self.registry.generation.now();
+        if let Some(known) = cache.lookup(dir.id(), name, generation) {
+            return known.map(|node| Entry { kind: node.kind(), node });
         }
-        Ok(Entry { node: self.registry.found(dir, name, attr::id(&stat), kind), kind })
+        let found = self.look(dir, name);
+        match &found {
+            Ok(entry) => cache.found(dir.id(), name, generation, Some(entry.node.clone())),
+            Err(Errno::ENOENT) => cache.found(dir.id(), name, generation, None),
+            Err(_) => {}
+        }
+        found
     }
 
     fn stat(&self, node: &HostNode) -> Result<Stat> {
-        let _still = self.moving.read();
-        let stat = attr::stat(&self.host_stat(node)?, node.key());
+        let generation = self.registry.generation.now();
+        if let Some(stat) = self.cache.as_ref().and_then(|cache| cache.stat(node.id(), generation)) {
+            return Ok(stat);
+        }
+        let still = self.moving.read();
+        let mut stat = attr::stat(&self.host_stat(node)?, node.key());
+        drop(still);
         if self.only.is_some() && node.is_root() {
             // Of the directory around a single file, nothing is shown but its times.
-            return Ok(Stat { mode: 0o555, nlink: 2, size: 0, blocks: 0, uid: 0, gid: 0, ..stat });
+            stat = Stat { mode: 0o555, nlink: 2, size: 0, blocks: 0, uid: 0, gid: 0, ..stat };
+        }
+        if let Some(cache) = &self.cache {
+            cache.learned(node.id(), generation, stat);
         }
         Ok(stat)
     }
@@ -364,6 +401,9 @@ impl Filesystem for HostFs {
             return self.open_listing(node).map(|_| Opened::Directory);
         }
         let fd = self.open_file(node, access)?;
+        if access.truncate {
+            self.registry.generation.raise();
+        }
         Ok(Opened::File(Arc::new(HostFile::new(fd, self.registry.clone(), self.writable))))
     }
 
@@ -395,27 +435,27 @@ impl Filesystem for HostFs {
     }
 
     fn stable(&self) -> bool {
-        self.exclusive
+        self.cache.is_some()
     }
 
     fn create(&self, dir: &HostNode, name: Name<'_>, kind: NewKind<'_>, mode: u32) -> Result<Entry<HostNode>> {
-        self.make(dir, name, kind, mode)
+        self.changing(|| self.make(dir, name, kind, mode))
     }
 
     fn remove(&self, dir: &HostNode, name: Name<'_>, removal: Removal) -> Result<()> {
-        self.take_away(dir, name, removal)
+        self.changing(|| self.take_away(dir, name, removal))
     }
 
     fn rename(&self, from_dir: &HostNode, from: Name<'_>, to_dir: &HostNode, to: Name<'_>) -> Result<()> {
-        self.move_to(from_dir, from.as_bytes(), to_dir, to.as_bytes())
+        self.changing(|| self.move_to(from_dir, from.as_bytes(), to_dir, to.as_bytes()))
     }
 
     fn link(&self, node: &HostNode, dir: &HostNode, name: Name<'_>) -> Result<()> {
-        self.add_name(node, dir, name)
+        self.changing(|| self.add_name(node, dir, name))
     }
 
     fn set_attr(&self, node: &HostNode, attr: &SetAttr) -> Result<()> {
-        self.change(node, attr)
+        self.changing(|| self.change(node, attr))
     }
 
     fn statfs(&self) -> Result<StatFs> {

@@ -12,6 +12,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
+use super::cache::Generation;
 use crate::FileKind;
 
 /// The host's identity of a file.
@@ -159,6 +160,8 @@ pub(super) struct Registry {
     shards: [Mutex<HashMap<FileId, Weak<Inner>, RandomState>>; SHARDS],
     hasher: RandomState,
     reparent: Mutex<()>,
+    /// Raised after every change.
+    pub generation: Generation,
     root_dev: u64,
     /// Devices other than the root's, in the order in which they were met.
     devices: RwLock<Vec<u64>>,
@@ -176,6 +179,7 @@ impl Registry {
             shards: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::default(),
             reparent: Mutex::new(()),
+            generation: Generation::default(),
             root_dev,
             devices: RwLock::default(),
             strangers: Mutex::default(),

@@ -572,3 +572,44 @@ fn statfs_is_the_hosts() {
     assert_eq!(fs.stat(&proc).unwrap().ino, proc.key());
     assert!(proc.key() >= 1 << 63);
 }
+
+#[test]
+fn an_exclusive_directory_is_remembered_until_it_is_changed() {
+    for dir in scratch() {
+        let options = HostOptions { writable: true, exclusive: true, ..HostOptions::default() };
+        let fs = HostFs::open(dir.path(), options).unwrap();
+        assert!(fs.stable());
+        let root = fs.root();
+        assert_eq!(find(&fs, "f").map(drop), Err(Errno::ENOENT));
+        // Remembered: what somebody else does against the promise is not seen.
+        std::fs::write(dir.path().join("f"), "1").unwrap();
+        assert_eq!(find(&fs, "f").map(drop), Err(Errno::ENOENT));
+        fs.create(&root, name("d"), NewKind::Directory, 0o755).unwrap();
+        let f = find(&fs, "f").unwrap();
+        assert_eq!((fs.stat(&f).unwrap().size, fs.stat(&root).unwrap().nlink), (1, 3));
+        std::fs::write(dir.path().join("f"), "12").unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 1);
+        // Every change of ours is seen at once.
+        let file = handle(&fs, &f, Access::READ_WRITE).unwrap();
+        file.append(&[IoSlice::new(b"3")]).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 3);
+        file.write_at(&[IoSlice::new(b"4")], 3).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 4);
+        file.set_attr(&SetAttr::size(2)).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 2);
+        file.allocate(0, 9).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 9);
+        handle(&fs, &f, Access { truncate: true, ..Access::WRITE }).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().size, 0);
+        fs.set_attr(&f, &SetAttr::mode(0o600)).unwrap();
+        assert_eq!(fs.stat(&f).unwrap().mode, 0o600);
+        fs.link(&f, &root, name("g")).unwrap();
+        assert_eq!((fs.stat(&f).unwrap().nlink, find(&fs, "g").unwrap().key()), (2, f.key()));
+        fs.rename(&root, name("g"), &root, name("h")).unwrap();
+        assert_eq!((find(&fs, "g").map(drop), find(&fs, "h").map(drop)), (Err(Errno::ENOENT), Ok(())));
+        fs.remove(&root, name("h"), Removal::File).unwrap();
+        assert_eq!((find(&fs, "h").map(drop), fs.stat(&f).unwrap().nlink), (Err(Errno::ENOENT), 1));
+        fs.remove(&root, name("d"), Removal::Directory).unwrap();
+        assert_eq!(fs.stat(&root).unwrap().nlink, 2);
+    }
+}
