@@ -8,7 +8,8 @@ use std::path::Path;
 use stratafs::hostfs::{HostFs, HostOptions};
 use stratafs::{Access, DirFd, Fd, Limits, Namespace, NodeRef, OneBuf, OpenHow, Outcome, Process, SetAttr, SetTime, Timestamp};
 
-/// Links out of the directory: files and directories, absolute and relative, with and without a slash at the end, and over each other.
+/// Links out of the directory: files and directories, absolute and relative, with and without a slash at the end, and over each
+/// other.
 fn plant(dir: &Path, outside: &Path) {
     let text = outside.to_str().unwrap();
     let up = "../".repeat(12);
@@ -29,6 +30,11 @@ fn plant(dir: &Path, outside: &Path) {
     }
     std::fs::create_dir_all(dir.join("sub/empty")).unwrap();
     std::fs::write(dir.join("mine"), "inside").unwrap();
+}
+
+fn scratch() -> tempfile::TempDir {
+    let base = Path::new("/dev/shm");
+    if base.is_dir() { tempfile::tempdir_in(base).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 fn state(outside: &Path) -> Vec<(String, u64, u32, u64, i64, i64, i64)> {
@@ -106,7 +112,7 @@ fn attack(process: &mut Process, dir: DirFd, path: &str, inos: &[u64]) {
 
 #[test]
 fn no_path_call_leaves_the_directory() {
-    let outside = tempfile::tempdir().unwrap();
+    let outside = scratch();
     std::fs::write(outside.path().join("canary"), "OUTSIDE").unwrap();
     std::fs::create_dir(outside.path().join("sub")).unwrap();
     let before = state(outside.path());
@@ -115,7 +121,7 @@ fn no_path_call_leaves_the_directory() {
     for (n, path) in paths().into_iter().enumerate() {
         for beneath in [false, true] {
             // On one device with what lies outside, so that inode numbers can be compared.
-            let dir = tempfile::tempdir().unwrap();
+            let dir = scratch();
             plant(dir.path(), outside.path());
             let fs = HostFs::open(dir.path(), HostOptions { writable: true, ..HostOptions::default() }).unwrap();
             let namespace = Namespace::new(NodeRef::root_of(&fs), &Limits::default());
@@ -137,7 +143,7 @@ fn no_path_call_leaves_the_directory() {
 
 #[test]
 fn links_stay_inside_and_work_there() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = scratch();
     std::fs::create_dir(dir.path().join("sub")).unwrap();
     std::fs::write(dir.path().join("sub/file"), "inside").unwrap();
     symlink("/sub/file", dir.path().join("absolute")).unwrap();

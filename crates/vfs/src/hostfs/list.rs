@@ -1,10 +1,11 @@
 //! Listing a host directory.
 //!
 //! A cookie is the host's own position (`d_off`): the one thing that the host keeps right while a directory changes. The space
-//! below 2^62 is ours to use, and positions have up to 63 bits: up to 2^61 they stand as they are (tmpfs and most others: small numbers), past
-//! that without their two lowest bits, above 2^61. Only hashes are that large (ext4, and what passes its positions on), and they are ordered: resuming at
-//! the rounded-down hash doubles a name only if two names of the directory agree in 61 bits of hash and the listing is cut between
-//! them. A position that is negative, of which no host filesystem is known, is `EOVERFLOW`, as in `readdir(3)` of a 32-bit program.
+//! below 2^62 is ours to use, and positions have up to 63 bits: up to 2^61 they stand as they are (tmpfs and most others: small
+//! numbers), past that without their two lowest bits, above 2^61. Only hashes are that large (ext4, and what passes its
+//! positions on), and they are ordered: resuming at the rounded-down hash doubles a name only if two names of the directory
+//! agree in 61 bits of hash and the listing is cut between them. A position that is negative, of which no host filesystem is
+//! known, is `EOVERFLOW`, as in `readdir(3)` of a 32-bit program.
 
 use std::ops::ControlFlow;
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,27 +1,27 @@
 //! A directory of the host as a filesystem.
 //!
-//! The embedder hands over one directory (cap-std opens it, by the ambient authority that the embedder has), and nothing outside it
-//! is reached again. Below it, the kernel is given a directory descriptor and a single name, never a path and never a slash, and
-//! always `O_NOFOLLOW` or its like: symbolic links are texts here, which only the walk follows, inside the guest's own tree. Links in a mounted
-//! `/proc` are texts too.
+//! The embedder hands over one directory (cap-std opens it, by the ambient authority that the embedder has), and nothing outside
+//! it is reached again. Below it, the kernel is given a directory descriptor and a single name, never a path and never a slash,
+//! and always `O_NOFOLLOW` or its like: symbolic links are texts here, which only the walk follows, inside the guest's own tree.
+//! Links in a mounted `/proc` are texts too.
 //!
-//! **Kinds.** Files, directories and symbolic links work. FIFOs, sockets and devices of the host are listed and have attributes, and
-//! can be removed and renamed where the mount is writable; opening one is `EPERM`, and so is changing its attributes, so that
-//! nothing hangs on them or reaches a device. Making a FIFO is `EPERM`.
+//! **Kinds.** Files, directories and symbolic links work. FIFOs, sockets and devices of the host are listed and have attributes,
+//! and can be removed and renamed where the mount is writable; opening one is `EPERM`, and so is changing its attributes, so
+//! that nothing hangs on them or reaches a device. Making a FIFO is `EPERM`.
 //!
 //! **Names and identities.** A node is an identity (device and inode number) and the names under which it was seen. Whatever is
-//! opened by name is compared with the identity afterwards, and is `ENOENT` when it is another file. Renames through this filesystem are known to all
-//! holders of a node; after a change by somebody else a node is found again by the next lookup. A file with several
-//! hard links is found under the last four names that were seen; when all of those have gone, a node that is not open is `ENOENT` although another
-//! name may be left. `..` is the directory in which a directory was seen last. When a file goes and its inode number comes back as another file,
-//! a node of the gone one stays `ENOENT` if it was removed through this filesystem, and is taken for the new one if it was removed by
-//! somebody else.
+//! opened by name is compared with the identity afterwards, and is `ENOENT` when it is another file. Renames through this
+//! filesystem are known to all holders of a node; after a change by somebody else a node is found again by the next lookup. A
+//! file with several hard links is found under the last four names that were seen; when all of those have gone, a node that is
+//! not open is `ENOENT` although another name may be left. `..` is the directory in which a directory was seen last. When a file
+//! goes and its inode number comes back as another file, a node of the gone one stays `ENOENT` if it was removed through this
+//! filesystem, and is taken for the new one if it was removed by somebody else.
 //!
-//! **Between a check and a change by name** somebody else may put another file of this directory in its place; the change then hits that file. It cannot
-//! hit anything outside.
+//! **Between a check and a change by name** somebody else may put another file of this directory in its place; the change then
+//! hits that file. It cannot hit anything outside.
 //!
-//! Locks, in order: `moving` (held for reading by every call that goes by names, for writing by rename and remove), those of [`node`],
-//! then the descriptor cache or `fresh`, alone. None is held while a listing is handed out.
+//! Locks, in order: `moving` (held for reading by every call that goes by names, for writing by rename and remove), those of
+//! [`node`], then the descriptor cache, `fresh` or a shard of [`cache`], alone. None is held while a listing is handed out.
 
 mod attr;
 mod cache;
@@ -165,8 +165,8 @@ impl HostFs {
 
     /// A read-only directory that shows the regular file at `path` under its name, and nothing else.
     ///
-    /// Symbolic links in `path` are followed now; later only the name in the directory where the file lies is looked up, so that a file
-    /// that an editor replaces is seen.
+    /// Symbolic links in `path` are followed now; later only the name in the directory where the file lies is looked up, so that
+    /// a file that an editor replaces is seen.
     ///
     /// # Errors
     /// A [`HostError`] that names `path`.

@@ -1,7 +1,7 @@
 //! What a host file is to the guest: an identity and the names under which it was seen, and no descriptor.
 //!
-//! A file's identity is its device and inode number. One live [`HostNode`] stands for each identity, so that a rename by one holder
-//! is known to all. Names are only where to look: whoever opens by one compares the identity afterwards.
+//! A file's identity is its device and inode number. One live [`HostNode`] stands for each identity, so that a rename by one
+//! holder is known to all. Names are only where to look: whoever opens by one compares the identity afterwards.
 //!
 //! Lock order: `Registry::reparent`, then a node's `names`, then a shard of the registry.
 
@@ -190,8 +190,8 @@ impl Registry {
         &self.shards[(self.hasher.hash_one(id) >> 32) as usize % SHARDS]
     }
 
-    /// The number of an identity: the inode number on the root's device; elsewhere the device's index above 48 bits of it, and the
-    /// top bit. What does not fit (an inode number past 2^48 on a device mounted below the root) is numbered one by one, and
+    /// The number of an identity: the inode number on the root's device; elsewhere the device's index above 48 bits of it, and
+    /// the top bit. What does not fit (an inode number past 2^48 on a device mounted below the root) is numbered one by one, and
     /// remembered as long as the filesystem lives.
     pub fn key(&self, id: FileId) -> u64 {
         if id.dev == self.root_dev && id.ino < OTHER_DEVICE {
