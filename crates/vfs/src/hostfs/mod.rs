@@ -21,7 +21,7 @@
 //! hits that file. It cannot hit anything outside.
 //!
 //! Locks, in order: `moving` (held for reading by every call that goes by names, for writing by rename and remove), those of
-//! [`node`], then the descriptor cache, `fresh` or a shard of [`cache`], alone. None is held while a listing is handed out.
+//! `node`, then the descriptor cache, `fresh` or a shard of `cache`, alone. None is held while a listing is handed out.
 
 mod attr;
 mod cache;
