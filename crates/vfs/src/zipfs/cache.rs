@@ -143,7 +143,8 @@ impl Cache {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         for shard in self.shards.iter().cycle().skip(turn % SHARDS).take(SHARDS) {
             let mut state = shard.state.lock();
-            let unheld = state.kept.iter().rev().find(|(_, inflated)| Arc::strong_count(inflated) == 1).map(|(&member, _)| member);
+            let unheld =
+                state.kept.iter().rev().find(|(_, inflated)| Arc::strong_count(inflated) == 1).map(|(&member, _)| member);
             if let Some(member) = unheld {
                 let gone = state.kept.pop(&member);
                 drop(state);

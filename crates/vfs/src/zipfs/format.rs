@@ -74,7 +74,6 @@ impl Directory {
 struct End {
     position: u64,
     multi_disk: bool,
-    saturated: bool,
     count: u64,
     size: u64,
     offset: u64,
@@ -87,8 +86,7 @@ impl End {
         let (size, offset) = (f.u32()?, f.u32()?);
         Some(End {
             position,
-            multi_disk: (disk != 0 && disk != 0xffff) || (central_disk != 0 && central_disk != 0xffff) || here != count,
-            saturated: count == 0xffff || size == u32::MAX || offset == u32::MAX,
+            multi_disk: disk != 0 || central_disk != 0 || here != count,
             count: count.into(),
             size: size.into(),
             offset: offset.into(),
@@ -102,7 +100,7 @@ impl End {
         let (disk, central_disk, here, count) = (f.u32()?, f.u32()?, f.u64()?, f.u64()?);
         let (size, offset) = (f.u64()?, f.u64()?);
         let multi_disk = disk != 0 || central_disk != 0 || here != count;
-        Some(End { position, multi_disk, saturated: false, count, size, offset })
+        Some(End { position, multi_disk, count, size, offset })
     }
 }
 
@@ -139,8 +137,6 @@ pub(super) fn find_directory(source: &dyn ZipSource, archive: &str) -> Result<Di
     if let Some(end64) = find_end64(source, end.position).map_err(read)? {
         end = end64.ok_or(damaged("the zip64 end record is missing"))?;
         zip64 = true;
-    } else if end.saturated && end.size == u32::MAX.into() {
-        return Err(damaged("the zip64 end record is missing"));
     }
     if end.multi_disk {
         return Err(ZipError::MultiDisk { archive: archive.into() });

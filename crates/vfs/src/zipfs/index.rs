@@ -380,7 +380,7 @@ impl<'a> Builder<'a> {
 
     /// Refuses members that share bytes, and tells each where the next thing starts.
     fn bound_extents(&mut self) -> Result<(), ZipError> {
-        self.extents.sort_unstable_by_key(|(range, _)| range.start);
+        self.extents.sort_unstable_by_key(|(range, node)| (range.start, *node));
         let mut limit = self.end;
         for (range, node) in self.extents.iter().rev() {
             if range.end > limit {

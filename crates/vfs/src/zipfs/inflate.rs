@@ -28,7 +28,6 @@ pub(super) enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        // The archive's length was checked when it was mounted: an end before it means that the file was cut since.
         Fault::Io(error)
     }
 }

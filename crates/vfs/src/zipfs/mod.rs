@@ -8,7 +8,9 @@
 //!   [`Limits::zip_cache`].
 //! - Deflated members are inflated once and checked against size and CRC; all guests of the mount share them. Those kept and those
 //!   held by open files together stay under [`Limits::zip_cache`] bytes. A member that does not fit is inflated while it is read:
-//!   reading on goes on, a seek back starts again, and its end is given out only when size and CRC were right.
+//!   reading on goes on, a seek back starts again, and its end is given out only when size and CRC were right. An open file that
+//!   streams holds about 200 KiB.
+//! - Names are the archive's bytes, whatever their encoding, split at `/`.
 //! - Times are MS-DOS times taken as UTC, or the extended timestamp where there is one. Modes and symbolic links come from members
 //!   that were made on Unix or macOS. Everything belongs to root.
 //!

@@ -1,5 +1,6 @@
 //! Writing archives: stored, sorted, with fixed times, so that the same entries give the same bytes on every machine.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use bytes::Bytes;
@@ -24,6 +25,11 @@ impl PackEntry {
     pub fn file(name: impl Into<Vec<u8>>, data: impl Into<Bytes>) -> Self {
         PackEntry { name: name.into(), data: data.into(), mode: 0o644 }
     }
+
+    /// The name without a directory's slash.
+    fn plain_name(&self) -> &[u8] {
+        self.name.strip_suffix(b"/").unwrap_or(&self.name)
+    }
 }
 
 /// Why an archive was not written.
@@ -36,6 +42,9 @@ pub enum PackError {
     /// Two entries have one name.
     #[error("cannot pack {0}: there are two entries of that name")]
     Duplicate(Member),
+    /// An entry lies below another one that is no directory.
+    #[error("cannot pack {0}: it lies below an entry that is a file or a symbolic link")]
+    FileAsDirectory(Member),
     /// The output could not be written.
     #[error("cannot write the archive: {0}")]
     Write(#[from] io::Error),
@@ -44,7 +53,7 @@ pub enum PackError {
 /// An archive of `entries` in memory.
 ///
 /// # Errors
-/// [`PackError::Name`] and [`PackError::Duplicate`].
+/// [`PackError::Name`], [`PackError::Duplicate`] and [`PackError::FileAsDirectory`].
 pub fn pack(entries: impl IntoIterator<Item = PackEntry>) -> Result<Vec<u8>, PackError> {
     let mut out = Vec::new();
     pack_to(entries, &mut out)?;
@@ -58,18 +67,7 @@ pub fn pack(entries: impl IntoIterator<Item = PackEntry>) -> Result<Vec<u8>, Pac
 pub fn pack_to(entries: impl IntoIterator<Item = PackEntry>, out: &mut dyn Write) -> Result<(), PackError> {
     let mut entries: Vec<PackEntry> = entries.into_iter().collect();
     entries.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut before: &[u8] = b"";
-    for entry in &entries {
-        let name = entry.name.strip_suffix(b"/").unwrap_or(&entry.name);
-        let part_is_bad = |part: &[u8]| crate::Name::new(part).is_err() || part.contains(&b'\\');
-        if name.split(|&b| b == b'/').any(part_is_bad) || name.len() >= crate::PATH_MAX {
-            return Err(PackError::Name(Member::new(&entry.name)));
-        }
-        if entry.name == before {
-            return Err(PackError::Duplicate(Member::new(&entry.name)));
-        }
-        before = &entry.name;
-    }
+    check(&entries)?;
     let mut at = 0;
     let mut central = Vec::new();
     for entry in &entries {
@@ -82,6 +80,28 @@ pub fn pack_to(entries: impl IntoIterator<Item = PackEntry>, out: &mut dyn Write
     }
     out.write_all(&central)?;
     out.write_all(&end(entries.len() as u64, central.len() as u64, at))?;
+    Ok(())
+}
+
+/// Refuses what [`ZipFs`](super::ZipFs) would not mount.
+fn check(entries: &[PackEntry]) -> Result<(), PackError> {
+    let mut names = HashMap::new();
+    for entry in entries {
+        let name = entry.plain_name();
+        let part_is_bad = |part: &[u8]| crate::Name::new(part).is_err() || part.contains(&b'\\');
+        if name.split(|&b| b == b'/').any(part_is_bad) || name.len() >= crate::PATH_MAX {
+            return Err(PackError::Name(Member::new(&entry.name)));
+        }
+        if names.insert(name, entry.name.ends_with(b"/")).is_some() {
+            return Err(PackError::Duplicate(Member::new(&entry.name)));
+        }
+    }
+    for entry in entries {
+        let above = entry.plain_name().iter().enumerate().filter(|&(_, &b)| b == b'/').filter_map(|(at, _)| entry.name.get(..at));
+        if above.into_iter().any(|dir| names.get(dir) == Some(&false)) {
+            return Err(PackError::FileAsDirectory(Member::new(&entry.name)));
+        }
+    }
     Ok(())
 }
 
@@ -205,4 +225,22 @@ fn end(count: u64, size: u64, offset: u64) -> Vec<u8> {
     out.extend_from_slice(&narrow(offset).to_le_bytes());
     out.extend_from_slice(&[0; 2]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_32_bits_goes_into_zip64_fields() {
+        let wide = Header { flags: 0, crc: 7, size: 5 << 30, at: 6 << 30, attributes: 0 };
+        let extra = |values: &[u64]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+        assert!(wide.local(b"n").ends_with(&[&b"n\x01\0\x10\0"[..], &extra(&[5 << 30, 5 << 30])].concat()));
+        assert!(wide.central(b"n").ends_with(&[&b"n\x01\0\x18\0"[..], &extra(&[5 << 30, 5 << 30, 6 << 30])].concat()));
+        let far = Header { size: 1, ..wide };
+        assert!(far.local(b"n").ends_with(b"\x01\0\0\0\x01\0\0\0\x01\0\0\0n"));
+        assert!(far.central(b"n").ends_with(&[&b"\xff\xff\xff\xffn\x01\0\x08\0"[..], &extra(&[6 << 30])].concat()));
+        assert_eq!(end(1, 47, 4_294_967_294).len(), 22);
+        assert_eq!(end(1, 47, 4_294_967_295).len(), 22 + 56 + 20);
+    }
 }
