@@ -194,10 +194,11 @@ where
     if !about.may_wait {
         return wrap_blocking::<T, A, F, Args>(f, linker, about, get);
     }
-    let call = move |caller: Caller<'_, T>, raw: F::Raw| -> Box<dyn Future<Output = Result<F::Wasm>> + Send + '_> {
-        Box::new(awaiting::<T, A, F, Args>(f, caller, raw, about, get))
-    };
-    linker.func_wrap_async(about.module, about.name, call).map(drop)
+    linker
+        .func_wrap_async(about.module, about.name, move |caller, raw| {
+            Box::new(awaiting::<T, A, F, Args>(f, caller, raw, about, get))
+        })
+        .map(drop)
 }
 
 macro_rules! link {

@@ -462,3 +462,15 @@ impl Filesystem for HostFs {
         attr::statfs(self.dirs.root(), !self.writable)
     }
 }
+
+/// Opens a regular file of the host that the embedder named, for reading: an archive to mount.
+///
+/// # Errors
+/// What the host says; `InvalidInput` when it is not a regular file.
+pub fn open_archive(path: &Path) -> std::io::Result<std::fs::File> {
+    let file = std::fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
