@@ -47,6 +47,9 @@ fn blocking<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
     loop {
         let (bytes, data) = memory.data_and_store_mut(&mut *caller);
         let guest = get(data);
+        if about.may_wait && guest.process.interrupt().is_raised() {
+            return Err(stop(Stop::Interrupted));
+        }
         match f.run::<A>(&mut guest.call(bytes), raw, about) {
             Flow::Done(value) => return Ok(value),
             Flow::Exit(code) => {

@@ -36,6 +36,9 @@ fn once<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
     let memory = memory(caller, get)?;
     let (bytes, data) = memory.data_and_store_mut(caller);
     let guest = get(data);
+    if about.may_wait && guest.process.interrupt().is_raised() {
+        return Err(Stop::Interrupted.into());
+    }
     let flow = f.run::<A>(&mut guest.call(bytes), raw, about);
     if let Flow::Exit(code) = flow {
         guest.process.set_exit(code);

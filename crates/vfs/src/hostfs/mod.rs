@@ -468,9 +468,9 @@ impl Filesystem for HostFs {
 /// # Errors
 /// What the host says; `InvalidInput` when it is not a regular file.
 pub fn open_archive(path: &Path) -> std::io::Result<std::fs::File> {
-    let file = std::fs::File::open(path)?;
-    if !file.metadata()?.is_file() {
+    // Before it is opened: opening a FIFO would wait.
+    if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(file)
+    std::fs::File::open(path)
 }
