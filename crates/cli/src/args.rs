@@ -11,7 +11,7 @@ use crate::module::EngineKind;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "stratafs", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "stratafs", version, disable_help_subcommand = true)]
 #[command(
     about = "Runs WebAssembly programs, CPython first, on a tree of files made of layers: memory, host directories, zip archives."
 )]
@@ -38,7 +38,7 @@ pub enum Command {
     /// Runs CPython 3.12 inside WebAssembly; it is fetched on first use.
     #[command(disable_help_flag = true)]
     #[command(override_usage = "stratafs python [OPTIONS] [PYTHON ARGS…]")]
-    #[command(after_help = "Example:\n  pip install --target ./packages requests-toolbelt\n  \
+    #[command(after_help = "Example:\n  pip install --target ./packages tabulate\n  \
         stratafs python --dir ./packages --env PYTHONPATH=/packages script.py one two\n\n\
         Python's own arguments (-c, -m, -, a script, nothing for a prompt) start at the first one that is not listed here.")]
     Python(PythonArgs),
@@ -124,8 +124,9 @@ pub struct CommonArgs {
     /// Hand on a variable of the host, if it is set.
     #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub env_inherit: Vec<OsString>,
-    /// Bound what the guest may use: bytes and inodes it stores, fds, memory (of the guest itself), output (bytes of stdout,
-    /// and of stderr). Numbers may end in K, M or G.
+    /// Bound what the guest may use: bytes, inodes, fds, memory, output. Numbers may end in K, M or G.
+    ///
+    /// bytes and inodes: what it stores; memory: its own; output: bytes of stdout, and as many of stderr.
     #[arg(long, value_name = "NAME=NUMBER,…", help_heading = "Limits")]
     pub limit: Vec<String>,
     /// Stop the guest after this time: 5s, 500ms, 2m, 1h. The exit code is then 124.
@@ -180,11 +181,7 @@ fn check_own_options(command: Command) -> Result<Command> {
     let Some(first) = first.map(|arg| arg.to_string_lossy()) else { return Ok(command) };
     let name = first.split('=').next().unwrap_or(&first);
     if name.len() > 2 && name.starts_with("--") && !PYTHON_LONG.contains(&name) {
-        let known = Cli::command();
-        let python = known.find_subcommand("python").into_iter().flat_map(clap::Command::get_arguments);
-        let near = python.filter_map(|arg| arg.get_long()).find(|long| is_near(long, &name[2..]));
-        let tip = near.map(|long| format!("did you mean `--{long}`? ")).unwrap_or_default();
-        return Err(usage!("unknown option `{name}`; {tip}See `stratafs python --help`"));
+        return Err(unknown_option(name, Some("python")));
     }
     Ok(command)
 }
@@ -203,23 +200,29 @@ fn is_near(known: &str, given: &str) -> bool {
 fn shorten(error: &clap::Error) -> Error {
     let rendered = error.render().to_string();
     let first: Vec<&str> = rendered.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-    let mut text = first.join(" ");
-    text = text.strip_prefix("error: ").unwrap_or(&text).to_owned();
-    if error.kind() == ErrorKind::UnknownArgument
-        && let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
-    {
-        text = format!("unknown option `{arg}`");
-        if let Some(ContextValue::String(near)) = error.get(ContextKind::SuggestedArg) {
-            text = format!("{text}; did you mean `{near}`?");
-        }
-    }
     let command = rendered.lines().find_map(|line| line.strip_prefix("Usage: stratafs "));
     let command = command.and_then(|rest| rest.split_whitespace().next());
     let command = command.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-    match command {
-        Some(command) => usage!("{text} (see `stratafs {command} --help`)"),
-        None => usage!("{text} (see `stratafs --help`)"),
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
+    {
+        return unknown_option(arg, command);
     }
+    let text = first.join(" ");
+    usage!("{} ({})", text.strip_prefix("error: ").unwrap_or(&text), see(command))
+}
+
+fn see(command: Option<&str>) -> String {
+    command.map_or_else(|| "see `stratafs --help`".to_owned(), |command| format!("see `stratafs {command} --help`"))
+}
+
+/// Names the option, one of the command's that looks like it, and where all of them are listed.
+fn unknown_option(name: &str, command: Option<&str>) -> Error {
+    let cli = Cli::command();
+    let options = command.and_then(|command| cli.find_subcommand(command)).unwrap_or(&cli).get_arguments();
+    let near = name.strip_prefix("--").and_then(|name| options.filter_map(clap::Arg::get_long).find(|long| is_near(long, name)));
+    let tip = near.map(|long| format!("; did you mean `--{long}`?")).unwrap_or_default();
+    usage!("unknown option `{name}`{tip} ({})", see(command))
 }
 
 #[cfg(test)]

