@@ -185,8 +185,8 @@ pub enum Opened {
     FdDirectory,
     /// A named pipe; the process opens an end of it.
     Fifo(Arc<Pipe>),
-    /// The process's descriptor of that number, opened anew (`/dev/stdin`).
-    SelfFd(u32),
+    /// The process's terminal (`/dev/tty`).
+    Terminal,
 }
 
 /// An open file. Positional I/O only: the offset lives in the open file description, so that a backend cannot get `dup` wrong.

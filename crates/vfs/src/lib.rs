@@ -6,12 +6,16 @@
 
 mod clock;
 mod errno;
+mod fd_table;
 mod filesystem;
 mod limits;
 mod name;
 mod namespace;
 mod node;
+mod open_file;
 mod open_how;
+mod process;
+mod random;
 mod types;
 mod walk;
 
@@ -27,11 +31,15 @@ pub mod zipfs;
 
 pub use clock::{Clock, SystemClock};
 pub use errno::{Errno, Result};
+pub use fd_table::{Descriptor, Fd, Rights};
 pub use filesystem::{Entry, FileHandle, Filesystem, Opened};
 pub use limits::{Budget, Limits};
 pub use name::{NAME_MAX, Name, PATH_MAX, is_reserved_on_windows};
 pub use namespace::{MountId, Namespace, Place};
 pub use node::NodeRef;
+pub use open_file::{OpenFile, StatusFlags};
 pub use open_how::{FileType, OpenHow};
+pub use process::{AccessMode, DirFd, OneBuf, PollFd, Process, ProcessBuilder, ReadBufs, Whence};
+pub use random::{OsRandom, Random};
 pub use types::{Access, Cookie, DirEntry, FileKind, NewKind, Removal, SetAttr, SetTime, Stat, StatFs, Timestamp};
 pub use wait::{Event, Interrupt, Outcome, Wait};

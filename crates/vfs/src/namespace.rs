@@ -134,6 +134,12 @@ impl Namespace {
         self.mounts.iter().map(|mount| &mount.root)
     }
 
+    /// What `..` means at the root of `place`'s mount.
+    pub(crate) fn above(&self, place: &Place) -> NodeRef {
+        let above = self.mount_of(place.mount).above.as_ref();
+        above.map_or_else(|| self.mount_of(MountId::ROOT).root.clone(), |above| above.node.clone())
+    }
+
     pub(crate) fn path_max(&self) -> usize {
         self.path_max
     }

@@ -98,16 +98,16 @@ pub(crate) struct Walk<'a> {
     pub path: Cow<'a, [u8]>,
     at: usize,
     links_left: u32,
-    escape: Escape,
+    pub escape: Escape,
     depth: u32,
 }
 
 impl<'a> Walk<'a> {
-    /// A walk of `path` that starts in `mount`.
+    /// A walk of `path` from the guest's root, until it is told another start.
     ///
     /// # Errors
     /// `ENOENT` for the empty path, `ENAMETOOLONG` past the limit, `EINVAL` for a NUL.
-    pub fn new(ns: &'a Namespace, mount: MountId, path: &'a [u8], escape: Escape) -> Result<Self> {
+    pub fn new(ns: &'a Namespace, path: &'a [u8]) -> Result<Self> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
@@ -117,7 +117,15 @@ impl<'a> Walk<'a> {
         if path.contains(&0) {
             return Err(Errno::EINVAL);
         }
-        Ok(Walk { ns, mount, path: Cow::Borrowed(path), at: 0, links_left: ns.symlinks_max(), escape, depth: 0 })
+        Ok(Walk {
+            ns,
+            mount: MountId::ROOT,
+            path: Cow::Borrowed(path),
+            at: 0,
+            links_left: ns.symlinks_max(),
+            escape: Escape::Clamp,
+            depth: 0,
+        })
     }
 
     /// The name of a component that [`next`](Walk::next) gave.

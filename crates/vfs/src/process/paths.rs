@@ -1,0 +1,284 @@
+use super::{DirFd, Process};
+use crate::fd_table::Fd;
+use crate::namespace::Place;
+use crate::walk::{Component, Done, Found, Last, Op, Walk};
+use crate::{Errno, FileKind, NewKind, PATH_MAX, Removal, Result, SetAttr, Stat, StatFs};
+
+/// What `access` asks for; nothing asks whether the file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AccessMode {
+    /// Reading.
+    pub read: bool,
+    /// Writing.
+    pub write: bool,
+    /// Executing, or searching a directory.
+    pub execute: bool,
+}
+
+/// A name in a directory, at the end of a path.
+struct Target<'a> {
+    walk: Walk<'a>,
+    dir: Place,
+    last: Option<Component>,
+}
+
+impl Target<'_> {
+    fn slash(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.slash)
+    }
+}
+
+impl Process {
+    /// The attributes of what `path` leads to; of a final link itself without `follow`.
+    ///
+    /// # Errors
+    /// What resolving gives.
+    pub fn statat(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<Stat> {
+        match self.run(dir, path, &Op::Found { follow, then: Found::Stat })? {
+            Done::Stat(stat) => Ok(stat),
+            Done::SelfFd { fd, follow: true } => self.fstat(Fd::new(fd)).map_err(|_| Errno::ENOENT),
+            Done::SelfFd { fd, follow: false } => {
+                self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?;
+                Ok(Stat { mode: 0o700, size: 64, ..Stat::new(16 + u64::from(fd), FileKind::Symlink) })
+            }
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    pub(super) fn locate(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<(Place, FileKind)> {
+        match self.run(dir, path, &Op::Found { follow, then: Found::Place })? {
+            Done::Place(place, kind) => Ok((place, kind)),
+            Done::SelfFd { fd, follow: true } => {
+                let file = &self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?.file;
+                Ok((file.place.clone().ok_or(Errno::EXDEV)?, file.kind()))
+            }
+            Done::SelfFd { .. } => Err(Errno::EPERM),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// Changes size, mode, owner or times of what `path` leads to (`truncate`, `chmod`, `chown`, `utimensat`).
+    ///
+    /// # Errors
+    /// What resolving gives; `EROFS`; for a size `EINVAL` past `i64::MAX` or on what is not a file, `EISDIR`, `EFBIG`, `ENOSPC`; `ENOTSUP` for a mode on a link.
+    pub fn set_attr_at(&mut self, dir: DirFd, path: &[u8], follow: bool, attr: &SetAttr) -> Result<()> {
+        if attr.size.is_some_and(|size| i64::try_from(size).is_err()) {
+            return Err(Errno::EINVAL);
+        }
+        match self.run(dir, path, &Op::Found { follow, then: Found::SetAttr(attr) })? {
+            Done::Unit => Ok(()),
+            Done::SelfFd { fd, follow: true } => match attr.size {
+                Some(size) => self.ftruncate(Fd::new(fd), size),
+                None => self.fset_attr(Fd::new(fd), attr),
+            },
+            Done::SelfFd { .. } => Err(Errno::ENOTSUP),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// Whether the guest, who is root, may use what `path` leads to.
+    ///
+    /// # Errors
+    /// What resolving gives; `EROFS` to write on a read-only filesystem; `EACCES` to execute a file without any x bit.
+    pub fn accessat(&self, dir: DirFd, path: &[u8], mode: AccessMode, follow: bool) -> Result<()> {
+        let stat = self.statat(dir, path, follow)?;
+        if mode.execute && stat.kind != FileKind::Directory && stat.mode & 0o111 == 0 {
+            return Err(Errno::EACCES);
+        }
+        if mode.write && !matches!(stat.kind, FileKind::CharDevice | FileKind::Fifo | FileKind::Socket) {
+            let (place, _) = self.locate(dir, path, follow)?;
+            if place.node.read_only() || self.ns.mount_of(place.mount).read_only {
+                return Err(Errno::EROFS);
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, dir: DirFd, path: &[u8], kind: NewKind<'_>, mode: u32) -> Result<()> {
+        self.run(dir, path, &Op::Last(Last::Create(kind, mode))).map(drop)
+    }
+
+    /// Makes a directory with `mode` less the umask.
+    ///
+    /// # Errors
+    /// What resolving gives; `EEXIST`, `EROFS`, `ENOSPC`.
+    pub fn mkdirat(&mut self, dir: DirFd, path: &[u8], mode: u32) -> Result<()> {
+        self.create(dir, path, NewKind::Directory, mode & !self.umask & 0o1777)
+    }
+
+    /// Makes a named pipe with `mode` less the umask.
+    ///
+    /// # Errors
+    /// As [`mkdirat`](Process::mkdirat); `EPERM` where a layer has none.
+    pub fn mkfifoat(&mut self, dir: DirFd, path: &[u8], mode: u32) -> Result<()> {
+        self.create(dir, path, NewKind::Fifo, mode & !self.umask & 0o7777)
+    }
+
+    /// Makes an empty file with `mode` less the umask (`mknod` with `S_IFREG`).
+    ///
+    /// # Errors
+    /// As [`mkdirat`](Process::mkdirat).
+    pub fn mkfileat(&mut self, dir: DirFd, path: &[u8], mode: u32) -> Result<()> {
+        self.create(dir, path, NewKind::File, mode & !self.umask & 0o7777)
+    }
+
+    /// Makes a symbolic link. The target is kept as it is.
+    ///
+    /// # Errors
+    /// `ENOENT` for an empty target, `ENAMETOOLONG` past [`PATH_MAX`], `EINVAL` for a NUL in it; else as [`mkdirat`](Process::mkdirat).
+    pub fn symlinkat(&mut self, target: &[u8], dir: DirFd, path: &[u8]) -> Result<()> {
+        if target.is_empty() {
+            return Err(Errno::ENOENT);
+        }
+        if target.len() >= PATH_MAX {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if target.contains(&0) {
+            return Err(Errno::EINVAL);
+        }
+        self.create(dir, path, NewKind::Symlink(target), 0o777)
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// # Errors
+    /// What resolving gives; `EINVAL` when it is none.
+    pub fn readlinkat(&self, dir: DirFd, path: &[u8]) -> Result<Vec<u8>> {
+        match self.run(dir, path, &Op::Found { follow: false, then: Found::ReadLink })? {
+            Done::Target(target) => Ok(target),
+            Done::SelfFd { fd, .. } => self.fd_target(Fd::new(fd)),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// What `/proc/self/fd/N` reads as: the path of a directory, else the kind and number of the file, as Linux shows what has no path.
+    fn fd_target(&self, fd: Fd) -> Result<Vec<u8>> {
+        let file = &self.fds.get(fd).map_err(|_| Errno::ENOENT)?.file;
+        if let Ok(place) = file.directory() {
+            return self.ns.path_of(place);
+        }
+        let kind = match file.kind() {
+            FileKind::Fifo => "pipe",
+            FileKind::Socket => "socket",
+            FileKind::CharDevice => "device",
+            _ => "file",
+        };
+        Ok(format!("{kind}:[{}]", file.stat()?.ino).into_bytes())
+    }
+
+    fn target<'a>(&'a self, dir: DirFd, path: &'a [u8]) -> Result<Target<'a>> {
+        let mut walk = Walk::new(&self.ns, path)?;
+        let start = self.start(dir, &mut walk)?;
+        match self.ns.resolve(&mut walk, start, &Op::Last(Last::Parent), &self.fds)? {
+            Done::Parent { place, last } => Ok(Target { walk, dir: place, last }),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    fn read_only(&self, place: &Place) -> bool {
+        self.ns.mount_of(place.mount).read_only || place.node.read_only()
+    }
+
+    /// Gives what `from` leads to another name. A final link is followed only with `follow`.
+    ///
+    /// # Errors
+    /// What resolving gives; `EEXIST`; `EROFS`; `EXDEV` across mounts; `EPERM` for a directory; `EMLINK`; `ENOSPC`.
+    pub fn linkat(&mut self, from_dir: DirFd, from: &[u8], dir: DirFd, path: &[u8], follow: bool) -> Result<()> {
+        let (file, kind) = self.locate(from_dir, from, follow)?;
+        let to = self.target(dir, path)?;
+        let Some(last) = &to.last else { return Err(Errno::EEXIST) };
+        let name = to.walk.name(last)?;
+        if self.ns.mounted_on(to.dir.mount, || to.dir.node.key(), name).is_some() {
+            return Err(Errno::EEXIST);
+        }
+        match to.dir.node.lookup(name) {
+            Ok(_) => return Err(Errno::EEXIST),
+            Err(Errno::ENOENT) if last.slash => return Err(Errno::ENOENT),
+            Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        if self.read_only(&to.dir) {
+            return Err(Errno::EROFS);
+        }
+        if file.mount != to.dir.mount {
+            return Err(Errno::EXDEV);
+        }
+        if kind == FileKind::Directory {
+            return Err(Errno::EPERM);
+        }
+        file.node.link(&to.dir.node, name)
+    }
+
+    /// Takes away the name of anything but a directory.
+    ///
+    /// # Errors
+    /// What resolving gives; `EISDIR`; `ENOTDIR` with a slash behind a file; `EROFS`.
+    pub fn unlinkat(&mut self, dir: DirFd, path: &[u8]) -> Result<()> {
+        self.remove(dir, path, Removal::File)
+    }
+
+    /// Takes away an empty directory.
+    ///
+    /// # Errors
+    /// What resolving gives; `ENOTDIR`; `ENOTEMPTY`; `EINVAL` for a final `.`; `EBUSY` for the root and for a mount point; `EROFS`.
+    pub fn rmdirat(&mut self, dir: DirFd, path: &[u8]) -> Result<()> {
+        self.remove(dir, path, Removal::Directory)
+    }
+
+    fn remove(&mut self, dir: DirFd, path: &[u8], removal: Removal) -> Result<()> {
+        self.run(dir, path, &Op::Last(Last::Remove(removal))).map(drop)
+    }
+
+    /// Moves a file or directory, replacing what is there.
+    ///
+    /// # Errors
+    /// What resolving either path gives; `EXDEV` across mounts; `EBUSY` for the root, a dot name, or a mount point; `EROFS`; `ENOENT`; `ENOTDIR` for
+    /// a slash behind what is no directory; `EINVAL` into its own subtree; `ENOTEMPTY`, `ENOTDIR`, `EISDIR` for what is there.
+    pub fn renameat(&mut self, from_dir: DirFd, from: &[u8], dir: DirFd, path: &[u8]) -> Result<()> {
+        let old = self.target(from_dir, from)?;
+        let new = self.target(dir, path)?;
+        if old.dir.mount != new.dir.mount {
+            return Err(Errno::EXDEV);
+        }
+        let (Some(old_last), Some(new_last)) = (&old.last, &new.last) else { return Err(Errno::EBUSY) };
+        if self.read_only(&new.dir) {
+            return Err(Errno::EROFS);
+        }
+        let (old_name, new_name) = (old.walk.name(old_last)?, new.walk.name(new_last)?);
+        for (target, name) in [(&old, old_name), (&new, new_name)] {
+            if self.ns.mounted_on(target.dir.mount, || target.dir.node.key(), name).is_some() {
+                return Err(Errno::EBUSY);
+            }
+        }
+        if (old.slash() || new.slash()) && old.dir.node.lookup(old_name)?.kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
+        let replaced = || new.dir.node.lookup(new_name).map_or(0, |entry| entry.node.key());
+        if self.ns.is_mounted_in(new.dir.mount, replaced) {
+            return Err(Errno::ENOTEMPTY);
+        }
+        old.dir.node.rename(old_name, &new.dir.node, new_name)
+    }
+
+    /// How full the filesystem is that holds what `path` leads to.
+    ///
+    /// # Errors
+    /// What resolving gives.
+    pub fn statfsat(&self, dir: DirFd, path: &[u8]) -> Result<StatFs> {
+        match self.run(dir, path, &Op::Found { follow: true, then: Found::StatFs })? {
+            Done::StatFs(stat) => Ok(stat),
+            Done::SelfFd { fd, .. } => self.fstatfs(Fd::new(fd)),
+            _ => Err(Errno::EIO),
+        }
+    }
+
+    /// How full the filesystem is that holds an open file.
+    ///
+    /// # Errors
+    /// `EBADF`; `ENOSYS` for a stream that stands in no filesystem.
+    pub fn fstatfs(&self, fd: Fd) -> Result<StatFs> {
+        let place = self.fds.get(fd)?.file.place.as_ref().ok_or(Errno::ENOSYS)?;
+        let stat = place.node.statfs()?;
+        Ok(StatFs { read_only: stat.read_only || self.read_only(place), ..stat })
+    }
+}
