@@ -44,11 +44,17 @@ impl std::ops::BitOr for Flags {
     type Output = Flags;
 
     fn bitor(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
+        self.or(other)
     }
 }
 
 impl Flags {
+    /// Both, in a constant.
+    #[must_use]
+    pub const fn or(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
     /// Whether all of `other` is set.
     #[must_use]
     pub fn has(self, other: Flags) -> bool {
