@@ -6,5 +6,6 @@ pub mod case;
 pub mod cases;
 pub mod native;
 pub mod posix;
+pub mod process;
 pub mod real;
 pub mod tree;

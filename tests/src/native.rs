@@ -79,11 +79,7 @@ impl Native {
         }
         // A number that is free is what F_DUPFD answers; a number past the limit gives EINVAL there and EBADF here.
         let raw = i32::try_from(to).map_err(|_| rio::Errno::BADF)?;
-        let made = match cloexec {
-            true => rio::fcntl_dupfd_cloexec(self.fd(fd)?, raw),
-            false => rio::fcntl_dupfd(self.fd(fd)?, raw),
-        };
-        let made = made.map_err(|e| if e == rio::Errno::INVAL { rio::Errno::BADF } else { e })?;
+        let made = dup_from(self.fd(fd)?, raw, cloexec).map_err(|e| if e == rio::Errno::INVAL { rio::Errno::BADF } else { e })?;
         assert_eq!(made.as_raw_fd(), raw, "the number was taken by a descriptor that no call opened");
         self.insert(made);
         Ok(to)
@@ -93,8 +89,8 @@ impl Native {
         match call {
             Call::Open { .. } | Call::Dup(_) | Call::DupFrom { .. } | Call::Pipe { .. } => self.opening(call),
             Call::Read { fd, lens } => {
-                let (mut bufs, n) = (buffers(&lens), 0);
-                let n = n + rio::readv(self.fd(fd)?, &mut slices(&mut bufs))?;
+                let mut bufs = buffers(&lens);
+                let n = rio::readv(self.fd(fd)?, &mut slices(&mut bufs))?;
                 Ok(Answer::Bytes(filled(bufs, n)))
             }
             Call::Pread { fd, lens, offset } => {
@@ -154,10 +150,7 @@ impl Native {
             Call::Dup(fd) => rio::dup(self.fd(fd)?)?,
             Call::DupFrom { fd, at_least, cloexec } => {
                 let at_least = i32::try_from(at_least).map_err(|_| rio::Errno::INVAL)?;
-                match cloexec {
-                    true => rio::fcntl_dupfd_cloexec(self.fd(fd)?, at_least)?,
-                    false => rio::fcntl_dupfd(self.fd(fd)?, at_least)?,
-                }
+                dup_from(self.fd(fd)?, at_least, cloexec)?
             }
             Call::Pipe { nonblock } => {
                 let flags = if nonblock { rustix::pipe::PipeFlags::NONBLOCK } else { rustix::pipe::PipeFlags::empty() };
@@ -257,6 +250,15 @@ impl Native {
         }
         Ok(entries)
     }
+}
+
+/// `F_DUPFD` is `F_DUPFD_CLOEXEC` and taking the flag away.
+fn dup_from(fd: BorrowedFd<'_>, at_least: i32, cloexec: bool) -> Result<OwnedFd> {
+    let made = rio::fcntl_dupfd_cloexec(fd, at_least)?;
+    if !cloexec {
+        rio::fcntl_setfd(&made, FdFlags::empty())?;
+    }
+    Ok(made)
 }
 
 fn done(result: Result<()>) -> Result<Answer> {
