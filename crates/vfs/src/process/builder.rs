@@ -58,6 +58,13 @@ impl ProcessBuilder {
         self
     }
 
+    /// Adds environment variables, `NAME=value` each.
+    #[must_use]
+    pub fn envs(mut self, pairs: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.process.env.extend(pairs);
+        self
+    }
+
     /// Standard input, descriptor 0.
     #[must_use]
     pub fn stdin(mut self, stream: Arc<dyn Stream>) -> Self {
