@@ -1,1 +1,11 @@
-//! tests
+//! Conformance cases: plain functions over the trait [`posix::Posix`], run on the real operating system first and then on every
+//! backend.
+#![forbid(unsafe_code)]
+
+pub mod case;
+pub mod cases;
+pub mod native;
+pub mod posix;
+pub mod process;
+pub mod real;
+pub mod tree;

@@ -1,0 +1,188 @@
+//! A case, and running all of them on one backend.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::posix::Posix;
+use crate::tree::Item;
+
+/// Something that a case uses and that a backend may lack by nature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Named pipes can be made.
+    Fifos,
+    /// The tree that the case starts from keeps its hard links.
+    HardLinksBelow,
+    /// The caller is root: owners change, permission bits do not stop it.
+    Root,
+    /// Descriptors start at 3 and nobody else opens any.
+    Clean,
+}
+
+/// A plain function over [`Posix`] that panics where the behaviour is another.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// The function's name: the behaviour.
+    pub name: &'static str,
+    /// Runs it on an instance of its own.
+    pub run: fn(&mut dyn Posix),
+    /// What it uses that a backend may lack.
+    pub needs: &'static [Need],
+    /// What is in the tree before; an overlay has it in its lower layers.
+    pub starts_from: &'static [Item],
+    /// Why it demands something else of a `Process` than of the real system, when it does.
+    pub on_purpose: Option<&'static str>,
+}
+
+impl Case {
+    /// A case that starts from an empty tree.
+    #[must_use]
+    pub const fn new(name: &'static str, run: fn(&mut dyn Posix)) -> Case {
+        Case { name, run, needs: &[], starts_from: &[], on_purpose: None }
+    }
+
+    /// It uses these.
+    #[must_use]
+    pub const fn needs(mut self, needs: &'static [Need]) -> Case {
+        self.needs = needs;
+        self
+    }
+
+    /// It starts from `tree`.
+    #[must_use]
+    pub const fn starts_from(mut self, tree: &'static [Item]) -> Case {
+        self.starts_from = tree;
+        self
+    }
+
+    /// It demands something else of a `Process` than of the real system, for this reason.
+    #[must_use]
+    pub const fn on_purpose(mut self, why: &'static str) -> Case {
+        self.on_purpose = Some(why);
+        self
+    }
+}
+
+/// A table of cases by the functions' names, each with what is said of it.
+macro_rules! cases {
+    ($($name:ident $(.$method:ident($($argument:expr),*))*,)*) => {
+        /// Every case of this group.
+        pub const CASES: &[$crate::case::Case] = &[$($crate::case::Case::new(stringify!($name), $name)$(.$method($($argument),*))*,)*];
+    };
+}
+pub(crate) use cases;
+
+/// What a backend cannot do by nature, and why.
+pub type Lacks = &'static [(Need, &'static str)];
+
+/// What came of running the cases on one backend.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many ran.
+    pub ran: usize,
+    /// Group and name of each that was left out, with the reason.
+    pub skipped: Vec<(String, &'static str)>,
+    /// Group and name of each that failed, with what it said.
+    pub failed: Vec<(String, String)>,
+}
+
+impl Report {
+    /// Prints the counts and panics with the names of what failed.
+    #[track_caller]
+    pub fn conclude(&self, backend: &str) {
+        for (case, why) in &self.skipped {
+            println!("{backend}: left out {case}: {why}");
+        }
+        println!("{backend}: {} cases ran, {} failed, {} left out", self.ran, self.failed.len(), self.skipped.len());
+        let failures: Vec<_> = self.failed.iter().map(|(case, said)| format!("  {case}: {said}")).collect();
+        assert!(failures.is_empty(), "{backend}: {} of {} failed\n{}", failures.len(), self.ran, failures.join("\n"));
+    }
+}
+
+/// Runs every case of `groups` on an instance of its own, made by `make`.
+///
+/// `STRATAFS_CASES` may name a part of the names to run (for looking into one).
+pub fn run(groups: &[(&str, &[Case])], lacks: Lacks, make: &mut dyn FnMut(&Case) -> Box<dyn Posix>) -> Report {
+    let wanted = std::env::var("STRATAFS_CASES").unwrap_or_default();
+    let mut report = Report::default();
+    for (group, cases) in groups {
+        for case in *cases {
+            let name = format!("{group}::{}", case.name);
+            if !name.contains(&wanted) {
+                continue;
+            }
+            if let Some((_, why)) = lacks.iter().find(|(need, _)| case.needs.contains(need)) {
+                report.skipped.push((name, why));
+                continue;
+            }
+            report.ran += 1;
+            let ran = catching(|| {
+                let mut posix = make(case);
+                (case.run)(posix.as_mut());
+            });
+            if let Err(said) = ran {
+                report.failed.push((name, said));
+            }
+        }
+    }
+    report
+}
+
+thread_local! {
+    static SAID: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Runs `f`; a panic becomes its message and place, and is not printed.
+fn catching(f: impl FnOnce()) -> Result<(), String> {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !CATCHING.get() {
+                return before(info);
+            }
+            let place = info.location().map_or_else(String::new, |at| format!("{}:{}: ", at.file(), at.line()));
+            SAID.set(format!("{place}{}", info.payload_as_str().unwrap_or_default()));
+        }));
+    });
+    CATCHING.set(true);
+    let ran = catch_unwind(AssertUnwindSafe(f));
+    CATCHING.set(false);
+    ran.map_err(|_| SAID.take())
+}
+
+thread_local! {
+    static CATCHING: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::posix::{Answer, Call, Errno, Result};
+
+    struct Nothing;
+
+    impl Posix for Nothing {
+        fn call(&mut self, _: Call) -> Result<Answer> {
+            Err(Errno::ENOSYS)
+        }
+    }
+
+    fn fails(os: &mut dyn Posix) {
+        assert_eq!(os.mkdir("d"), Ok(()));
+    }
+
+    fn passes(os: &mut dyn Posix) {
+        assert_eq!(os.mkdir("d"), Err(Errno::ENOSYS));
+    }
+
+    #[test]
+    fn a_failing_case_is_reported_with_its_place_and_does_not_stop_the_others() {
+        let cases = [Case::new("fails", fails), Case::new("passes", passes), Case::new("left", fails).needs(&[Need::Root])];
+        let report = run(&[("g", &cases)], &[(Need::Root, "nobody is root")], &mut |_| Box::new(Nothing));
+        assert_eq!((report.ran, report.failed.len(), report.skipped.len()), (2, 1, 1));
+        assert_eq!(report.failed[0].0, "g::fails");
+        assert!(report.failed[0].1.contains("case.rs:") && report.failed[0].1.contains("ENOSYS"), "{}", report.failed[0].1);
+        assert!(catch_unwind(|| report.conclude("nothing")).is_err());
+    }
+}
