@@ -20,6 +20,7 @@
 mod call;
 mod flags;
 mod function;
+mod guest;
 mod iovec;
 mod memory;
 mod record;
@@ -28,6 +29,7 @@ mod trace;
 
 pub use call::{Abi, Answer, Call, Exit, Flow, WasmResult};
 pub use function::{About, Function, GuestFn, MAX_ARITY, Param};
+pub use guest::{Guest, Stop};
 pub use iovec::{Gather, IoVecs, Scatter};
 pub use memory::{GuestMemory, Ptr, Size};
 pub use record::{Array, Buffer, Layout, Out, Record, Text};

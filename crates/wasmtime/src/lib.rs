@@ -1,1 +1,18 @@
-//! wasmtime
+//! Links stratafs into a wasmtime [`Linker`], sync and async, from the one list of guest functions.
+//!
+//! The store's data `T` holds a [`Guest`]; a function from `&mut T` to it is all that the linker needs to know. Waiting calls park the thread
+//! in a sync linker and are awaited in an async one; [`Interrupt`](stratafs::Interrupt) ends both, and with [`interruptible`] also a guest that computes.
+#![deny(unsafe_code)]
+
+mod engine;
+#[cfg(unix)]
+pub mod image;
+mod link;
+mod start;
+
+pub use engine::{Interrupter, MemoryLimit, config, interruptible};
+pub use link::{link_async, link_sync};
+pub use start::{Ended, start, start_async};
+
+/// A guest in a wasmtime store.
+pub type Guest = stratafs_abi::Guest<wasmtime::Memory>;

@@ -1,8 +1,11 @@
 //! What has no positions: terminals, pipes, captured output. The process holds them as open files beside files of the layers.
 
+mod host;
+
 use std::io::IoSlice;
 use std::sync::Arc;
 
+pub use host::{HostInput, HostOutput};
 use parking_lot::Mutex;
 
 use crate::wait::{Event, Outcome};

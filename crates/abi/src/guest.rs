@@ -1,0 +1,67 @@
+//! What an engine adapter keeps in its store for a guest, and how a guest is stopped.
+
+use stratafs::{Interrupt, Process, Wait};
+use thiserror::Error;
+
+use crate::{Call, GuestMemory, Tracer};
+
+/// A guest in an engine's store: its kernel, the engine's handle `M` of its memory, and where its calls are recorded.
+///
+/// One guest module for each store: the memory is looked up at its first call and kept, because looking it up by name costs more than most calls.
+#[derive(Debug)]
+pub struct Guest<M> {
+    /// The guest's kernel.
+    pub process: Process,
+    /// Records the guest's calls, when there is one.
+    pub tracer: Option<Box<Tracer>>,
+    /// The engine's handle of the guest's memory, once it is known.
+    pub memory: Option<M>,
+}
+
+impl<M> Guest<M> {
+    /// A guest whose calls nobody records.
+    #[must_use]
+    pub fn new(process: Process) -> Self {
+        Guest { process, tracer: None, memory: None }
+    }
+
+    /// Has `tracer` record the guest's calls.
+    #[must_use]
+    pub fn traced(mut self, tracer: Tracer) -> Self {
+        self.tracer = Some(Box::new(tracer));
+        self
+    }
+
+    /// One call of the guest, whose memory is `bytes`.
+    #[inline]
+    pub fn call<'a>(&'a mut self, bytes: &'a mut [u8]) -> Call<'a> {
+        Call::traced(&mut self.process, GuestMemory::borrowed(bytes), self.tracer.as_deref_mut())
+    }
+}
+
+/// Why a guest must not run on: what an engine adapter raises as its engine's error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Stop {
+    /// It ended itself with this code.
+    #[error("the guest ended with code {0}")]
+    Exit(u32),
+    /// It was interrupted from outside.
+    #[error("the guest was interrupted")]
+    Interrupted,
+    /// It exports no memory named `memory`, which every call needs.
+    #[error("the guest exports no memory named \"memory\": stratafs cannot see its arguments")]
+    NoMemory,
+}
+
+impl Stop {
+    /// Parks this thread until `wait` is over.
+    ///
+    /// # Errors
+    /// [`Stop::Interrupted`] when `interrupt` is or gets raised.
+    pub fn unless_over(interrupt: &Interrupt, wait: Wait) -> Result<(), Stop> {
+        if !interrupt.is_raised() {
+            interrupt.or(wait).block();
+        }
+        if interrupt.is_raised() { Err(Stop::Interrupted) } else { Ok(()) }
+    }
+}

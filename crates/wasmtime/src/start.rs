@@ -1,0 +1,47 @@
+//! Running a command module to its end.
+
+use stratafs_abi::Stop;
+use wasmtime::{Error, Instance, Store};
+
+/// How a guest's run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With this code; 0 when it returned.
+    Exit(u32),
+    /// Stopped from outside.
+    Interrupted,
+    /// In a trap, or an error of the embedder's own imports.
+    Trap(Error),
+}
+
+impl From<Result<(), Error>> for Ended {
+    fn from(result: Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => Ended::Exit(0),
+            Err(error) => match error.downcast_ref::<Stop>() {
+                Some(Stop::Exit(code)) => Ended::Exit(*code),
+                Some(Stop::Interrupted) => Ended::Interrupted,
+                Some(Stop::NoMemory) | None => Ended::Trap(error),
+            },
+        }
+    }
+}
+
+/// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended.
+pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
+    let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
+    instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|start| start.call(&mut *store, ())).into()
+}
+
+/// [`start`] for a store that is used with async calls.
+pub async fn start_async<T: Send + 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
+    let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
+    match instance.get_typed_func::<(), ()>(&mut *store, name) {
+        Ok(start) => start.call_async(&mut *store, ()).await.into(),
+        Err(error) => Ended::Trap(error),
+    }
+}
+
+fn entry<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Option<&'static str> {
+    ["_start", "_initialize"].into_iter().find(|name| instance.get_func(&mut *store, name).is_some())
+}
