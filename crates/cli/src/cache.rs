@@ -58,7 +58,6 @@ impl CacheDir {
     ///
     /// # Errors
     /// As [`open`](CacheDir::open).
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a linked engine compiles"))]
     pub fn compiled(&self) -> Result<PathBuf> {
         self.private("compiled")
     }

@@ -49,7 +49,6 @@ pub(crate) use {failed, usage};
 
 /// How a guest's run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "only a linked engine ends a run"))]
 pub enum Ended {
     /// The guest exited by itself.
     Guest(u32),

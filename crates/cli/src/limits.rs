@@ -20,7 +20,6 @@ pub struct RunLimits {
 impl RunLimits {
     /// The limit called `name` as the user wrote it, for the line that says what stopped a run.
     #[must_use]
-    #[cfg_attr(not(test), expect(dead_code, reason = "only a linked engine stops a run"))]
     pub fn as_given(&self, name: &str) -> Option<&str> {
         self.given.iter().find(|(given, _)| *given == name).map(|(_, text)| text.as_str())
     }

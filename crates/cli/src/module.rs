@@ -210,7 +210,6 @@ const FEATURES: [(WasmFeatures, &str, bool, bool); 11] = [
 /// Says in one line why `engine` refused to compile the module: a feature that it lacks, or damage. `None` when the module is
 /// sound and needs nothing that the engine lacks. Reads all of the code: only for when it has been refused.
 #[must_use]
-#[cfg_attr(not(test), expect(dead_code, reason = "only a linked engine refuses"))]
 pub fn explain(module: &Module, engine: EngineKind) -> Option<Error> {
     let shown = module.path.display();
     let valid = |features| Validator::new_with_features(features).validate_all(&module.bytes);
