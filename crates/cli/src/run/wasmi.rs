@@ -31,7 +31,7 @@ pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stop
     store.limiter(|data| &mut data.memory);
     let mut linker = Linker::new(&engine);
     stratafs_wasmi::link(&mut linker, |data: &mut Data| &mut data.guest).map_err(|error| failed!("wasmi: {error}"))?;
-    let ended = match linker.instantiate_and_start(&mut store, &module) {
+    let ended = match stratafs_wasmi::instantiate(&linker, &mut store, &module) {
         Ok(instance) => stratafs_wasmi::start(&mut store, &instance, stopper.interrupt()),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
