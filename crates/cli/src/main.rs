@@ -7,6 +7,7 @@ mod copy_out;
 mod env;
 mod error;
 mod fetch;
+mod known;
 mod layers;
 mod limits;
 mod module;

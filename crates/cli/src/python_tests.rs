@@ -24,7 +24,7 @@ fn plan(layers: Vec<LayerSpec>) -> Plan {
 }
 
 fn module(bytes: &[u8]) -> Module {
-    Module { path: PathBuf::new(), bytes: bytes.to_vec(), sha256: None }
+    Module::of(Path::new(""), bytes.to_vec())
 }
 
 fn owned(args: &[&str]) -> Vec<Vec<u8>> {

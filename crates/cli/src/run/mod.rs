@@ -13,7 +13,7 @@ use stratafs::{Interrupt, Layer, Process, Tree};
 use stratafs_abi::Tracer;
 
 use crate::copy_out::{self, GuestTree};
-use crate::error::{Ended, Result, failed, say};
+use crate::error::{Ended, Result, failed, put, say};
 use crate::layers::{LayerSpec, Lower, Source};
 use crate::module::EngineKind;
 use crate::plan::{Plan, TraceTo};
@@ -51,7 +51,7 @@ pub fn run(plan: &Plan) -> Result<u8> {
 /// Says what stopped the run, if anything did.
 pub fn last_line(ended: &Ended) {
     if let Some(line) = ended.line() {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        put(&line);
     }
 }
 

@@ -19,7 +19,7 @@ struct Data {
 pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stopper) -> Result<Run> {
     let engine = Engine::new(&stratafs_wasmi::config());
     let shown = plan.module.path.display();
-    let module = Module::new(&engine, &plan.module.bytes)
+    let module = Module::new(&engine, plan.module.bytes()?)
         .map_err(|error| module::explain(&plan.module, EngineKind::Wasmi).unwrap_or_else(|| usage!("{shown}: {error}")))?;
     let interrupt = stopper.interrupt().clone();
     let watch = stopper.watch(plan.timeout, move || interrupt.raise());

@@ -1,5 +1,8 @@
 //! Runs a plan on wasmtime.
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
 use stratafs::Process;
 use stratafs_abi::Tracer;
 use stratafs_wasmtime::image::{ImageCache, sha256};
@@ -10,7 +13,8 @@ use super::stop::Stopper;
 use super::{Run, Stopped};
 use crate::cache::CacheDir;
 use crate::error::{Result, failed, usage};
-use crate::module::{self, EngineKind};
+use crate::known;
+use crate::module::{self, EngineKind, Module as Wasm};
 use crate::plan::Plan;
 use crate::progress::Progress;
 
@@ -59,24 +63,58 @@ fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer
     let ended = match ended {
         Ended::Exit(code) => Stopped::Exit(code),
         Ended::Interrupted => Stopped::Interrupted,
-        Ended::Trap(error) => Stopped::Trap(error.root_cause().to_string()),
+        Ended::Trap(error) => Stopped::Trap(without_prefix(&error.root_cause().to_string())),
     };
     let Data { guest, memory } = store.into_data();
     Ok(Run { process: guest.process, tracer: guest.tracer, ended, memory_limit_reached: memory.was_reached() })
 }
 
+/// A trap's own words, without whose they are.
+fn without_prefix(text: &str) -> String {
+    text.strip_prefix("wasm trap: ").unwrap_or(text).to_owned()
+}
+
 /// The compiled module: from the cache, or compiled now and kept there.
 fn compile(plan: &Plan, engine: &Engine) -> Result<Module> {
-    let cache = ImageCache::open(&CacheDir::open()?.compiled()?).map_err(|error| usage!("{error}"))?;
+    let dir = CacheDir::open()?.compiled()?;
+    let cache = ImageCache::open(&dir).map_err(|error| usage!("{error}"))?;
     let wasm = &plan.module;
-    let sha256 = wasm.sha256.unwrap_or_else(|| sha256(&wasm.bytes));
-    if let Some(module) = cache.load(engine, &sha256) {
+    if let Some(module) = wasm.sha256.and_then(|sha256| cache.load(engine, &sha256)) {
+        return Ok(module);
+    }
+    // What is compiled is named by its own hash: a file may have changed since its hash became known.
+    let bytes = wasm.bytes()?;
+    let sha256 = sha256(bytes);
+    if wasm.sha256.is_some_and(|known| known != sha256) {
+        return Err(usage!("{} is damaged: its SHA-256 is not the one it had; remove it and start again", wasm.path.display()));
+    }
+    let module = compile_new(wasm, bytes, &sha256, &dir, &cache, engine)?;
+    known::remember(wasm, &sha256, &dir);
+    Ok(module)
+}
+
+/// Compiles the module unless it is in the cache by now. One start at a time does it, the others wait for its image.
+fn compile_new(wasm: &Wasm, bytes: &[u8], sha256: &[u8; 32], dir: &Path, cache: &ImageCache, engine: &Engine) -> Result<Module> {
+    if let Some(module) = cache.load(engine, sha256) {
         return Ok(module);
     }
     let name = wasm.path.file_name().unwrap_or(wasm.path.as_os_str()).to_string_lossy();
     // Small modules are compiled before anyone would have read the line.
-    let progress = (wasm.bytes.len() > 1 << 20).then(|| Progress::start(&format!("compiling {name}, once")));
-    let module = cache.compile(engine, &wasm.bytes, &sha256);
-    drop(progress);
+    let progress = |what: &str| (bytes.len() > 1 << 20).then(|| Progress::start(&format!("{what} {name}, once")));
+    // A lock that cannot be had costs a second compilation and nothing else.
+    let lock = File::create(dir.join(".lock")).ok();
+    if let Some(lock) = &lock
+        && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    {
+        let waiting = progress("waiting for another start that compiles");
+        let locked = lock.lock();
+        drop(waiting);
+        if let (Ok(()), Some(module)) = (locked, cache.load(engine, sha256)) {
+            return Ok(module);
+        }
+    }
+    let compiling = progress("compiling");
+    let module = cache.compile(engine, bytes, sha256);
+    drop(compiling);
     module.map_err(|error| module::explain(wasm, EngineKind::Wasmtime).unwrap_or_else(|| usage!("{name}: {error}")))
 }
