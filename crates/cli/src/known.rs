@@ -111,7 +111,8 @@ mod tests {
         std::fs::write(&path, "one").unwrap();
         assert_eq!(Stamp::of(&path), None, "it changed just now");
         let stamp = settled(&path);
-        let module = Module { path: path.clone(), stamp: Some(stamp), ..Module::default() };
+        let mut module = Module::of(&path, b"one".to_vec());
+        module.stamp = Some(stamp);
         assert_eq!(recall(&path, dir.path()), None);
         remember(&module, &[7; 32], dir.path());
         assert_eq!(recall(&path, dir.path()), Some([7; 32]));

@@ -74,6 +74,9 @@ pub fn place_script(args: &mut [Vec<u8>], plan: &mut Plan) -> Result<()> {
         return Ok(());
     }
     let host = OsStr::from_bytes(script);
+    if [&b"pip"[..], b"pip3"].contains(&script.as_slice()) && !Path::new(host).exists() {
+        return refuse_pip(b"pip");
+    }
     let layer = single_file(host, free_place(&plan.layers)?)?;
     let name = match &layer.source {
         Source::SingleFile(path) => path.file_name().unwrap_or_default().as_bytes().to_vec(),

@@ -4,13 +4,12 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use stratafs::Process;
-use stratafs_abi::Tracer;
 use stratafs_wasmtime::image::{ImageCache, sha256};
 use stratafs_wasmtime::{Ended, Guest, Interrupter, MAX_WASM_STACK, MemoryLimit};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use super::stop::Stopper;
-use super::{Run, Stopped};
+use super::{Run, Stopped, begin};
 use crate::cache::CacheDir;
 use crate::error::{Result, failed, usage};
 use crate::known;
@@ -23,14 +22,14 @@ struct Data {
     memory: MemoryLimit,
 }
 
-pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stopper) -> Result<Run> {
+pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     let engine = Engine::new(&stratafs_wasmtime::config()).map_err(|error| failed!("wasmtime: {error:#}"))?;
     let compiled = compile(plan, &engine)?;
     let interrupter = Interrupter::new(&engine, stopper.interrupt());
     let watch = stopper.watch(plan.timeout, move || interrupter.raise());
     let run = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(MAX_WASM_STACK + (2 << 20));
-        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process, tracer));
+        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process));
         let thread = thread.map_err(|error| failed!("no thread for the guest: {error}"))?;
         thread.join().unwrap_or_else(|_| Err(failed!("the guest's thread panicked: this is a bug in stratafs")))
     });
@@ -38,9 +37,8 @@ pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stop
     run
 }
 
-fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer: Option<Tracer>) -> Result<Run> {
-    let mut guest = Guest::new(process);
-    guest.tracer = tracer.map(Box::new);
+fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process) -> Result<Run> {
+    let guest = Guest::new(process);
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let mut store = Store::new(engine, Data { guest, memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);
@@ -49,7 +47,9 @@ fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer
     let linked = stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest);
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
-    let ended = match linker.instantiate(&mut store, module) {
+    let ready = linker.instantiate_pre(module).map_err(|error| usage!("{shown}: {error:#}"))?;
+    store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
+    let ended = match ready.instantiate(&mut store) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
