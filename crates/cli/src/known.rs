@@ -118,7 +118,9 @@ mod tests {
         assert_eq!(recall(&path, dir.path()), Some([7; 32]));
         let record = place(&path, dir.path()).unwrap();
         let line = std::fs::read_to_string(&record).unwrap();
-        for damaged in ["", "\n", &line[..line.len() - 3], &line.replace("07", "é"), &line.replace("07", "zz"), &format!("{line}x")] {
+        for damaged in
+            ["", "\n", &line[..line.len() - 3], &line.replace("07", "é"), &line.replace("07", "zz"), &format!("{line}x")]
+        {
             std::fs::write(&record, damaged).unwrap();
             assert_eq!(recall(&path, dir.path()), None, "{damaged}");
         }

@@ -77,7 +77,8 @@ fn ctrl_c_reaches_a_guest_that_computes_sleeps_or_reads() {
 fn limits_that_stop_the_run() {
     let scratch = Scratch::new();
     for engine in ENGINES {
-        let done = finish(&mut scratch.python(&["--engine", engine, "--limit", "output=2K", "-c", "while True: print('x' * 99)"]));
+        let done =
+            finish(&mut scratch.python(&["--engine", engine, "--limit", "output=2K", "-c", "while True: print('x' * 99)"]));
         stopped(&done, 134, "stratafs: stopped by --limit output=2K");
         assert_eq!(done.out.len(), 2048);
         let code = "import sys\nwhile True: sys.stderr.write('x' * 99 + '\\n')";
@@ -104,7 +105,8 @@ fn limits_that_the_guest_sees_as_errors_and_goes_on() {
         ("fds=10", "files = []\nwhile True: files.append(open('/etc/motd'))", "EMFILE"),
     ] {
         let body = code.replace('\n', "\n  ");
-        let code = format!("import errno\ntry:\n  {body}\nexcept OSError as e: print(errno.errorcode[e.errno])\nprint('goes on')");
+        let code =
+            format!("import errno\ntry:\n  {body}\nexcept OSError as e: print(errno.errorcode[e.errno])\nprint('goes on')");
         assert_eq!(scratch.says(&["--limit", limit, "-c", &code]), format!("{said}\ngoes on\n"), "{limit}");
     }
 }
@@ -114,7 +116,7 @@ fn a_closed_pipe_is_an_error_of_the_guests() {
     let scratch = Scratch::new();
     for code in [
         "try:\n  while True: print('x' * 1000)\nexcept BrokenPipeError: import os; os._exit(9)",
-        "import os\ntry:\n  while True: os.write(1, b'x' * 1000)\nexcept BrokenPipeError: os._exit(9)",
+        "import os\ntry:\n  while True: os.write(1, b'x' * 1000 + b'\\n')\nexcept BrokenPipeError: os._exit(9)",
     ] {
         let mut child = scratch.python(&["-c", code]).spawn().unwrap();
         let mut line = String::new();
@@ -133,7 +135,8 @@ fn closed_streams_do_not_stop_the_start() {
     let scratch = Scratch::new();
     let shell = |redirections: &str| {
         let mut command = std::process::Command::new("/bin/sh");
-        let script = format!("exec \"$0\" python -c 'import sys; print(len(sys.stdin.read())); sys.stderr.write(\"e\")' {redirections}");
+        let script =
+            format!("exec \"$0\" python -c 'import sys; print(len(sys.stdin.read())); sys.stderr.write(\"e\")' {redirections}");
         command.arg("-c").arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).env("STRATAFS_CACHE", common::cache());
         command.current_dir(scratch.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         finish(&mut command)
