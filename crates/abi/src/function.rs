@@ -127,6 +127,7 @@ macro_rules! guest_fn {
                 R::encode::<A>(result)
             }
 
+            #[allow(clippy::unused_unit)]
             fn gather(raw: &[u64]) -> Self::Raw {
                 let _ = raw;
                 ($($arg::Wasm::from_raw(raw.get($index).copied().unwrap_or_default()),)*)

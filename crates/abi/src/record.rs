@@ -142,7 +142,7 @@ impl<T: Layout> Array<T> {
     /// # Errors
     /// `EFAULT` when there is no such address.
     pub fn at(self, index: u32) -> Result<Ptr> {
-        self.0.add(index.checked_mul(T::SIZE).ok_or(Errno::EFAULT)?)
+        self.0.offset(index.checked_mul(T::SIZE).ok_or(Errno::EFAULT)?)
     }
 }
 
