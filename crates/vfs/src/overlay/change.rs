@@ -12,13 +12,7 @@ use crate::{Errno, FileKind, Name, NewKind, NodeRef, Removal, Result};
 
 impl Overlay {
     /// As [`Filesystem::create`](crate::Filesystem::create).
-    pub(super) fn make(
-        &self,
-        dir: &Arc<OverlayNode>,
-        name: Name<'_>,
-        kind: NewKind<'_>,
-        mode: u32,
-    ) -> Result<Arc<OverlayNode>> {
+    pub(super) fn make(&self, dir: &Arc<OverlayNode>, name: Name<'_>, kind: NewKind<'_>, mode: u32) -> Result<Arc<OverlayNode>> {
         let tree = &mut *self.tree.lock();
         if self.child_if_any(tree, dir, name)?.is_some() {
             return Err(Errno::EEXIST);

@@ -109,12 +109,7 @@ fn copy_data(from: &NodeRef, to: &NodeRef, len: u64) -> Result<()> {
 impl Overlay {
     /// Runs `f` on the file's storage in the layer being written, copying it up first with (at least) its first `keep` bytes.
     /// No freeze comes between.
-    pub(super) fn writing<R>(
-        &self,
-        node: &Arc<OverlayNode>,
-        keep: u64,
-        mut f: impl FnMut(&FileState) -> Result<R>,
-    ) -> Result<R> {
+    pub(super) fn writing<R>(&self, node: &Arc<OverlayNode>, keep: u64, mut f: impl FnMut(&FileState) -> Result<R>) -> Result<R> {
         let file = node.as_file()?;
         loop {
             {
@@ -199,9 +194,8 @@ impl Overlay {
         let stat = parts.node.stat()?;
         let copy = top.root.create(number.name()?, NewKind::Directory, 0o700)?.node;
         let parts = Arc::new(Part { layer: stack.top_index(), node: copy.clone(), next: Some(parts) });
-        let made = copy.set_attr(&attributes(&stat)).and_then(|()| {
-            if removed { Ok(()) } else { top.add_dir(dir.ino, parts.clone()) }
-        });
+        let made =
+            copy.set_attr(&attributes(&stat)).and_then(|()| if removed { Ok(()) } else { top.add_dir(dir.ino, parts.clone()) });
         if removed || made.is_err() {
             let _ = top.root.remove(number.name()?, Removal::Directory);
         }
@@ -228,7 +222,8 @@ impl Overlay {
             let old = (state.place.take(), std::mem::take(&mut state.children));
             drop(state);
             drop(old);
-            if top.is_parked(node.ino) {
+            if top.dir_parts(node.ino).is_some() {
+                // It stands there until it is renamed.
                 let _ = top.root.remove(number.name()?, Removal::Directory);
             }
         } else {

@@ -71,8 +71,6 @@ pub(super) struct FileRecord {
 struct DirRecord {
     parts: Arc<Part>,
     whiteouts: Names,
-    /// It stands under its number in the layer's root, because a layer below still gives its name.
-    parked: bool,
 }
 
 enum Record {
@@ -177,25 +175,11 @@ impl Layer {
         self.dir(ino, |dir| dir.parts.clone())
     }
 
-    /// Whether the directory stands under its number in [`root`](Layer::root).
-    pub fn is_parked(&self, ino: u64) -> bool {
-        self.dir(ino, |dir| dir.parked).unwrap_or(false)
-    }
-
-    pub fn unpark(&self, ino: u64) {
-        self.release(|meta| {
-            if let Some(Record::Dir(dir)) = meta.records.get_mut(&ino) {
-                dir.parked = false;
-            }
-            0
-        });
-    }
-
     /// Notes a directory that has just been copied up under its number.
     pub fn add_dir(&self, ino: u64, parts: Arc<Part>) -> Result<()> {
         let key = parts.node.key();
         self.change(RECORD + PIN, |meta| {
-            meta.records.insert(ino, Record::Dir(DirRecord { parts, whiteouts: Names::default(), parked: true }));
+            meta.records.insert(ino, Record::Dir(DirRecord { parts, whiteouts: Names::default() }));
             meta.pins.insert(key, ino);
             0
         })

@@ -64,7 +64,7 @@ impl BigCookies {
 }
 
 impl Overlay {
-    fn cookie(&self, part: usize, cookie: Cookie) -> Cookie {
+    pub(super) fn cookie(&self, part: usize, cookie: Cookie) -> Cookie {
         let tag = part as u64;
         if part < SMALL_PARTS && cookie < 1 << 59 {
             cookie << 3 | tag
@@ -77,7 +77,7 @@ impl Overlay {
 
     /// # Errors
     /// `EINVAL` for a cookie that no listing gave, or that too many others have followed.
-    fn place_of(&self, cookie: Cookie) -> Result<Place> {
+    pub(super) fn place_of(&self, cookie: Cookie) -> Result<Place> {
         let rest = cookie >> 3;
         let part = |tag: u64| usize::try_from(tag).map_err(|_| Errno::EINVAL);
         match cookie & 7 {

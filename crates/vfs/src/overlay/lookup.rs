@@ -140,13 +140,7 @@ impl Overlay {
     }
 
     /// The one node for what was found at `name` in `dir`.
-    fn node_of(
-        &self,
-        stack: &Stack,
-        dir: &Arc<OverlayNode>,
-        name: Name<'_>,
-        found: Found,
-    ) -> Result<(Arc<OverlayNode>, Stable)> {
+    fn node_of(&self, stack: &Stack, dir: &Arc<OverlayNode>, name: Name<'_>, found: Found) -> Result<(Arc<OverlayNode>, Stable)> {
         let (layer, (ino, kind)) = (found.layer, stack.identify(found.layer, found.node.key(), found.kind));
         let stable = stack.layer(layer)?.stable;
         let live = self.table.get(ino).filter(|node| node.kind == kind);

@@ -166,7 +166,13 @@ impl Filesystem for Overlay {
         if node.is_dir() {
             let dir = node.dir()?.read();
             let stat = dir.parts.node.stat()?;
-            let nlink = if dir.removed { 0 } else if dir.parts.next.is_some() { 1 } else { stat.nlink };
+            let nlink = if dir.removed {
+                0
+            } else if dir.parts.next.is_some() {
+                1
+            } else {
+                stat.nlink
+            };
             return Ok(Stat { ino: node.ino, nlink, ..stat });
         }
         let state = node.as_file()?.state.read();

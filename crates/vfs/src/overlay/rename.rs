@@ -79,7 +79,6 @@ impl Overlay {
             } else if node.is_dir() {
                 self.upper_dir(tree, stack, node)?;
                 top.root.rename(Number::of(node.ino).name()?, &to_dir, to.name)?;
-                top.unpark(node.ino);
                 touch(&from_dir);
             } else {
                 self.new_name(stack, node)?;
