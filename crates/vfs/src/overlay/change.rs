@@ -60,6 +60,7 @@ impl Overlay {
                 self.set_links(&stack, node, nlink)?;
             }
             placed?;
+            self.names_changed(&stack, node, &upper)?;
         }
         self.remember(tree, dir, name, Child::Node(node.clone()));
         Ok(())
@@ -125,7 +126,7 @@ impl Overlay {
             Some(key) => top.drop_pin(key),
             None => touch(&upper),
         }
-        self.name_has_gone(&stack, &node, left)?;
+        self.name_has_gone(&stack, &node, left, &upper)?;
         self.now_missing(tree, dir, name);
         Ok(())
     }
@@ -175,8 +176,9 @@ impl Overlay {
         }
     }
 
-    /// Buries a file or directory that has no name left.
-    pub(super) fn name_has_gone(&self, stack: &Stack, node: &OverlayNode, left: Option<u64>) -> Result<()> {
+    /// A name in the directory `dir` has gone: buries a file or directory that has none left.
+    pub(super) fn name_has_gone(&self, stack: &Stack, node: &OverlayNode, left: Option<u64>, dir: &NodeRef) -> Result<()> {
+        self.names_changed(stack, node, dir)?;
         let left = match (left, node.as_file()) {
             (None, Ok(file)) => file.state.read().source.node.stat()?.nlink,
             (left, _) => left.unwrap_or(0),

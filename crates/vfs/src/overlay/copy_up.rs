@@ -162,7 +162,7 @@ impl Overlay {
             if !state.removed {
                 let source = Source { layer: stack.top_index(), node: copy.clone() };
                 let nlink = state.nlink()?;
-                top.set_file(node.ino, FileRecord { kind: node.kind, source, nlink })?;
+                top.set_file(node.ino, FileRecord { kind: node.kind, source, nlink, ctime: state.ctime })?;
                 state.nlink = Some(nlink);
             }
             Ok(true)
@@ -207,9 +207,24 @@ impl Overlay {
     /// Sets how many names a file has, when its storage does not count them.
     pub(super) fn set_links(&self, stack: &Stack, node: &OverlayNode, nlink: u64) -> Result<()> {
         let mut state = node.as_file()?.state.write();
-        let record = FileRecord { kind: node.kind, source: state.source.clone(), nlink };
+        let record = FileRecord { kind: node.kind, source: state.source.clone(), nlink, ctime: state.ctime };
         stack.top()?.set_file(node.ino, record)?;
         state.nlink = Some(nlink);
+        Ok(())
+    }
+
+    /// Moves a file's change time, when one of its names in the directory `dir` came or went and its storage saw nothing of that.
+    pub(super) fn names_changed(&self, stack: &Stack, node: &OverlayNode, dir: &NodeRef) -> Result<()> {
+        let Ok(file) = node.as_file() else { return Ok(()) };
+        let now = dir.stat()?.ctime;
+        let mut state = file.state.write();
+        if state.is_born(stack.top_index()) {
+            return Ok(());
+        }
+        state.ctime = Some(now);
+        if let Some(record) = stack.top()?.file(node.ino) {
+            stack.top()?.set_file(node.ino, FileRecord { ctime: Some(now), ..record })?;
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Open files of an overlay.
 
 use std::io::IoSlice;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 
@@ -30,8 +30,7 @@ impl Overlay {
             FileKind::Symlink => return Err(Errno::ELOOP),
             FileKind::Fifo => {
                 // Not the storage's: guests over one lower do not meet in it.
-                let pipe = node.as_file()?.pipe.get_or_init(|| Pipe::new(self.pipe_max, node.ino));
-                return Ok(Opened::Fifo(pipe.clone()));
+                return Ok(Opened::Fifo(self.pipe(node.ino)));
             }
             FileKind::CharDevice | FileKind::Socket => return node.as_file()?.state.read().source.node.open(access),
             FileKind::File => {}
@@ -47,6 +46,22 @@ impl Overlay {
         let (overlay, node) = (self.me.upgrade().ok_or(Errno::EIO)?, node.clone());
         let access = Access { truncate: false, ..access };
         Ok(Opened::File(Arc::new(OverlayHandle { overlay, node, access, current: RwLock::new(current) })))
+    }
+}
+
+impl Overlay {
+    /// The pipe behind a FIFO: the same as long as anybody holds it, whether or not the node is remembered.
+    fn pipe(&self, ino: u64) -> Arc<Pipe> {
+        let mut pipes = self.pipes.lock();
+        if let Some(pipe) = pipes.get(&ino).and_then(Weak::upgrade) {
+            return pipe;
+        }
+        if pipes.len() == pipes.capacity() {
+            pipes.retain(|_, pipe| pipe.strong_count() > 0);
+        }
+        let pipe = Pipe::new(self.pipe_max, ino);
+        pipes.insert(ino, Arc::downgrade(&pipe));
+        pipe
     }
 }
 

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 
-use crate::{Budget, FileKind, Name, NodeRef, Result};
+use crate::{Budget, FileKind, Name, NodeRef, Result, Timestamp};
 
 pub(super) type Map<K, V> = HashMap<K, V, RandomState>;
 type Names = HashSet<Box<[u8]>, RandomState>;
@@ -65,6 +65,8 @@ pub(super) struct FileRecord {
     pub source: Source,
     /// Names that the file has, over all layers.
     pub nlink: u64,
+    /// When its names changed last.
+    pub ctime: Option<Timestamp>,
 }
 
 /// What a written layer says about a directory that also is in layers below, or that has moved.
@@ -157,10 +159,12 @@ impl Layer {
     }
 
     pub fn set_file(&self, ino: u64, file: FileRecord) -> Result<()> {
+        // Only who holds the lock on the tree changes this: a record that is there stays, and its change cannot fail.
+        let charge = if self.file(ino).is_some() { 0 } else { RECORD };
         let old = &mut None;
-        self.change(RECORD, |meta| {
+        self.change(charge, |meta| {
             *old = meta.records.insert(ino, Record::File(file));
-            if old.is_some() { RECORD } else { 0 }
+            0
         })
     }
 

@@ -155,11 +155,8 @@ impl Overlay {
                 drop(state);
                 return Ok((node, stable));
             }
-            let (source, nlink) = match stack.topmost(layer, |l| l.file(ino)) {
-                Some(record) => (record.source, Some(record.nlink)),
-                None => (source, None),
-            };
-            return Ok((OverlayNode::file(&self.table, ino, kind, source, nlink), stable));
+            let record = stack.topmost(layer, |l| l.file(ino));
+            return Ok((OverlayNode::file(&self.table, ino, kind, source, record), stable));
         }
         let (parts, merged_stable) = match stack.topmost(layer, |l| l.dir_parts(ino)) {
             Some(parts) => (parts, true),

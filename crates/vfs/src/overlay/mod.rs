@@ -15,7 +15,7 @@
 //! ```text
 //! File::copying ── tree ── gate ┬─ OverlayNode's state ┬─ Layer's memory
 //!                               │                      ├─ Table
-//!                               └─ OverlayHandle       └─ BigCookies
+//!                               └─ OverlayHandle       └─ BigCookies, pipes
 //! ```
 //!
 //! `tree` is held by every change of names and every lookup that is not remembered; `gate` is held for reading while something is
@@ -42,6 +42,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::filesystem::{Entry, Filesystem, Opened};
 use crate::memfs::MemFs;
+use crate::pipe::Pipe;
 use crate::{
     Access, Budget, Cookie, DirEntry, Errno, FileKind, Limits, Name, NewKind, NodeRef, Removal, Result, SetAttr, Stat, StatFs,
 };
@@ -50,7 +51,7 @@ pub use diff::{Change, ChangeKind};
 pub use freeze::Snapshot;
 pub use node::OverlayNode;
 
-use layer::{Layer, Stack};
+use layer::{Layer, Map, Stack};
 use list::BigCookies;
 use lookup::Tree;
 use node::Table;
@@ -73,6 +74,7 @@ pub struct Overlay {
     cache_max: usize,
     pipe_max: usize,
     big_cookies: Mutex<BigCookies>,
+    pipes: Mutex<Map<u64, Weak<Pipe>>>,
 }
 
 fn memory(budget: &Budget, limits: &Limits) -> Uppers {
@@ -120,6 +122,7 @@ impl Overlay {
             cache_max: limits.overlay_cache,
             pipe_max: limits.pipe,
             big_cookies: Mutex::default(),
+            pipes: Mutex::default(),
         })
     }
 
@@ -178,7 +181,8 @@ impl Filesystem for Overlay {
         let state = node.as_file()?.state.read();
         let stat = state.source.node.stat()?;
         let nlink = if state.removed { 0 } else { state.nlink.unwrap_or(stat.nlink) };
-        Ok(Stat { ino: node.ino, nlink, ..stat })
+        let ctime = stat.ctime.max(state.ctime.unwrap_or(stat.ctime));
+        Ok(Stat { ino: node.ino, nlink, ctime, ..stat })
     }
 
     fn read_dir(&self, dir: &Self::Node, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()> {

@@ -1,13 +1,12 @@
 //! The nodes of an overlay, and the table in which each has one copy.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::layer::{Map, Part, Source};
-use crate::pipe::Pipe;
-use crate::{Errno, FileKind, Result};
+use super::layer::{FileRecord, Map, Part, Source};
+use crate::{Errno, FileKind, Result, Timestamp};
 
 /// A file of an [`Overlay`](super::Overlay): one per inode number while anybody holds it, whatever layers its parts are in.
 pub struct OverlayNode {
@@ -45,13 +44,14 @@ pub(super) struct File {
     pub version: AtomicU64,
     /// Held while the contents are copied up, without the lock on the tree.
     pub copying: Mutex<()>,
-    pub pipe: OnceLock<Arc<Pipe>>,
 }
 
 pub(super) struct FileState {
     pub source: Source,
     /// Names that it has over all layers; `None`: as many as its source says.
     pub nlink: Option<u64>,
+    /// When its names changed last, if its storage does not know.
+    pub ctime: Option<Timestamp>,
     /// It has no name left.
     pub removed: bool,
     /// It had lost its last name while its source was being written: no snapshot can have it, it is written in place for ever.
@@ -89,9 +89,14 @@ impl OverlayNode {
         table.insert(OverlayNode { ino, kind: FileKind::Directory, body: Body::Dir(RwLock::new(dir)), table: table.clone() })
     }
 
-    pub(super) fn file(table: &Arc<Table>, ino: u64, kind: FileKind, source: Source, nlink: Option<u64>) -> Arc<Self> {
-        let state = RwLock::new(FileState { source, nlink, removed: false, private: false });
-        let file = File { state, version: AtomicU64::new(0), copying: Mutex::new(()), pipe: OnceLock::new() };
+    /// Anything but a directory: as `record` says, or else as its source says.
+    pub(super) fn file(table: &Arc<Table>, ino: u64, kind: FileKind, source: Source, record: Option<FileRecord>) -> Arc<Self> {
+        let (source, nlink, ctime) = match record {
+            Some(record) => (record.source, Some(record.nlink), record.ctime),
+            None => (source, None, None),
+        };
+        let state = RwLock::new(FileState { source, nlink, ctime, removed: false, private: false });
+        let file = File { state, version: AtomicU64::new(0), copying: Mutex::new(()) };
         table.insert(OverlayNode { ino, kind, body: Body::File(file), table: table.clone() })
     }
 

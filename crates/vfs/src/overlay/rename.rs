@@ -54,8 +54,10 @@ impl Overlay {
             }
             return Err(errno);
         }
+        let upper = self.upper_dir(tree, &stack, to.dir)?;
+        self.names_changed(&stack, &node, &upper)?;
         if let Some(replaced) = &replaced {
-            self.name_has_gone(&stack, replaced, left)?;
+            self.name_has_gone(&stack, replaced, left, &upper)?;
         }
         if let Ok(dir) = node.dir() {
             let old = dir.write().place.replace((to.dir.clone(), to.name.as_bytes().into()));

@@ -61,6 +61,36 @@ fn links_of_new_files_are_counted_by_their_storage_and_after_a_freeze_too() {
 }
 
 #[test]
+fn a_change_of_names_moves_the_change_time_wherever_the_contents_are() {
+    let below = lower();
+    let (overlay, tree) = over_with(&[&below], Budget::unlimited(), &Limits { overlay_cache: 0, ..limits() });
+    let mut last = tree.stat("a").ctime;
+    let mut moved = |what: &str, path: &str| {
+        let ctime = tree.stat(path).ctime;
+        assert!(ctime > last, "{what}");
+        last = ctime;
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    tree.link("a", "d").unwrap();
+    moved("link", "b");
+    tree.rename("b", "e").unwrap();
+    moved("rename", "a");
+    tree.unlink("e").unwrap();
+    moved("unlink", "d");
+    write(&tree.at("a").unwrap(), b"two");
+    moved("write", "d");
+    tree.unlink("a").unwrap();
+    moved("unlink of a copy", "d");
+    drop(overlay.freeze());
+    tree.link("d", "again").unwrap();
+    moved("link after a freeze", "again");
+    // Both are names of the same file.
+    tree.rename("d", "dir/c").unwrap();
+    assert_eq!(tree.names(""), ["again", "d", "dir"]);
+}
+
+#[test]
 fn linking_is_refused_as_on_linux() {
     let (_, tree) = over(&[&lower()]);
     assert_eq!(tree.link("a", "b"), Err(Errno::EEXIST));

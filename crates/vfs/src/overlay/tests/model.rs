@@ -72,7 +72,7 @@ impl Side {
 
     fn run(&mut self, step: &Step) -> Result<u64> {
         let tree = &self.tree;
-        let done = match step {
+        match step {
             Step::Create(path) => tree.make(path, NewKind::File, 0o640).map(drop)?,
             Step::Mkdir(path) => tree.make(path, NewKind::Directory, 0o750).map(drop)?,
             Step::Symlink(path) => tree.make(path, NewKind::Symlink(b"a/b"), 0o777).map(drop)?,
@@ -110,8 +110,7 @@ impl Side {
             }
             Step::CloseAll => self.open = [None, None, None],
             Step::Freeze | Step::Fork => {}
-        };
-        let () = done;
+        }
         Ok(0)
     }
 
@@ -232,11 +231,37 @@ fn below(tops: &[String], path: &str) -> bool {
     tops.iter().any(|top| path.starts_with(&format!("{top}/")))
 }
 
+/// With too little room: a call that does not fit changes nothing, and nothing is lost from the budget.
+fn check_full(steps: &[Step], bytes: u64, inodes: u64) {
+    let (upper, lower) = seed();
+    let budget = Budget::new(bytes, inodes);
+    let (overlay, tree) = over_with(&[&upper, &lower], budget.clone(), &limits());
+    let mut side = Side::new(tree);
+    let mut before = side.tree.dump();
+    for (at, step) in steps.iter().enumerate() {
+        let done = side.run(step);
+        if matches!(step, Step::Freeze | Step::Fork) {
+            drop(overlay.freeze());
+        }
+        let after = side.tree.dump();
+        assert!(done != Err(Errno::ENOSPC) || after == before, "step {at}: {step:?}");
+        assert!(!matches!(done, Err(Errno::EIO | Errno::EROFS)), "step {at}: {step:?} {done:?}");
+        before = after;
+    }
+    drop((overlay, side));
+    assert_eq!((budget.bytes_used(), budget.inodes_used()), (0, 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]
 
     #[test]
     fn behaves_as_plain_memory(steps in proptest::collection::vec(step(), 1..60), cache in prop_oneof![Just(0_usize), Just(3), Just(10_000)]) {
         check(&steps, cache);
+    }
+
+    #[test]
+    fn does_all_or_nothing(steps in proptest::collection::vec(step(), 1..60), bytes in 100_u64..20_000, inodes in 1_u64..20) {
+        check_full(&steps, bytes, inodes);
     }
 }
