@@ -2,6 +2,7 @@
 //! backend.
 #![forbid(unsafe_code)]
 
+pub mod backends;
 pub mod case;
 pub mod cases;
 pub mod native;
