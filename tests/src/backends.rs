@@ -44,16 +44,31 @@ pub enum Backend {
     FrozenOftenWhileRunning,
 }
 
+/// Why an overlay does not count a directory's subdirectories.
+const MERGED: &str = "a merged directory has one link, as in Linux's overlayfs: counting would read every layer";
+
 impl Backend {
     /// What it cannot do by nature.
     #[must_use]
     pub fn lacks(self) -> Lacks {
         match self {
-            Backend::Host | Backend::HostExclusive => {
-                &[(Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM")]
-            }
-            Backend::OverZip => &[(Need::HardLinksBelow, "an archive has no hard links: each name is a file of its own")],
-            _ => &[],
+            Backend::Memory => &[],
+            Backend::Host | Backend::HostExclusive => &[
+                (Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM"),
+                (Need::DeadDirectories, "a host node holds no descriptor, so nothing is left of a removed directory: ENOENT"),
+            ],
+            Backend::OverZip => &[
+                (Need::HardLinksBelow, "an archive has no hard links: each name is a file of its own"),
+                (Need::LinkCountsBelow, MERGED),
+            ],
+            Backend::FrozenOftenWhileRunning => &[(Need::LinkCounts, MERGED), (Need::LinkCountsBelow, MERGED)],
+            Backend::OverlayAlone
+            | Backend::OverMemory
+            | Backend::OverHost
+            | Backend::OverHostExclusive
+            | Backend::OverHalves
+            | Backend::OverOverlay
+            | Backend::Frozen => &[(Need::LinkCountsBelow, MERGED)],
         }
     }
 

@@ -60,7 +60,7 @@ cases! {
     creat_through_the_dangling_link.starts_from(TREE),
     a_hard_link_to_an_old_file_is_the_same_file.starts_from(TREE),
     an_old_file_is_linked_then_changed_then_unlinked.starts_from(TREE),
-    nlink_of_directories_follows_what_comes_and_goes.starts_from(TREE),
+    nlink_of_directories_follows_what_comes_and_goes.starts_from(TREE).needs(&[Need::LinkCountsBelow]),
     an_old_name_is_replaced_by_a_link.starts_from(TREE),
     a_path_through_a_file_is_enotdir.starts_from(TREE),
     everything_can_be_removed.starts_from(TREE),
@@ -610,7 +610,7 @@ fn remove_all(os: &mut dyn Posix, dir: &str) {
 
 fn everything_can_be_removed(os: &mut dyn Posix) {
     remove_all(os, "/");
-    assert_eq!((os.names("/"), os.nlink("/")), (String::new(), 2));
+    assert_eq!(os.names("/"), "");
     os.mkdir("etc").unwrap();
     assert_eq!(os.names("etc"), "");
 }
