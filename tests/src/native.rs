@@ -131,9 +131,7 @@ impl Native {
                 done(fs::fcntl_setfl(self.fd(fd)?, flags))
             }
             Call::Sync(fd) => done(fs::fsync(self.fd(fd)?)),
-            Call::Allocate { fd, offset, len } => {
-                done(fs::fallocate(self.fd(fd)?, fs::FallocateFlags::empty(), offset, len))
-            }
+            Call::Allocate { fd, offset, len } => done(fs::fallocate(self.fd(fd)?, fs::FallocateFlags::empty(), offset, len)),
             Call::Stat(_) | Call::Truncate { .. } | Call::Chmod { .. } | Call::Chown { .. } | Call::Utimens { .. } => {
                 self.attributes(call)
             }
@@ -207,9 +205,7 @@ impl Native {
                 bits.set(fs::Access::EXEC_OK, mode.execute);
                 done(fs::accessat(self.dir(dir)?, path.as_slice(), bits, AtFlags::empty()))
             }
-            Call::Mkdir { dir, path, mode } => {
-                done(fs::mkdirat(self.dir(dir)?, path.as_slice(), fs::Mode::from_raw_mode(mode)))
-            }
+            Call::Mkdir { dir, path, mode } => done(fs::mkdirat(self.dir(dir)?, path.as_slice(), fs::Mode::from_raw_mode(mode))),
             Call::Mkfifo { dir, path, mode } => {
                 done(fs::mkfifoat(self.dir(dir)?, path.as_slice(), fs::Mode::from_raw_mode(mode)))
             }

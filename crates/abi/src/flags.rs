@@ -1,14 +1,21 @@
 /// Declares a set of flags as a guest passes them: a [`Slot`](crate::Slot) that refuses bits it does not know with `EINVAL` and shows
-/// itself by name.
+/// itself by name. With `ignoring unknown` bits it does not know are
+/// dropped instead, and it shows itself as a number.
 #[macro_export]
 macro_rules! flags {
-    ($(#[$doc:meta])* $vis:vis struct $name:ident($wasm:ty) { $($(#[$flag_doc:meta])* $flag:ident = $bit:expr,)* }) => {
+    ($(#[$doc:meta])* $vis:vis struct $name:ident($wasm:ty) { $($flag:ident = $bit:expr,)* }) => {
+        $crate::flags! { @ from_bits name, $(#[$doc])* $vis struct $name($wasm) { $($flag = $bit,)* } }
+    };
+    ($(#[$doc:meta])* $vis:vis struct $name:ident($wasm:ty) ignoring unknown { $($flag:ident = $bit:expr,)* }) => {
+        $crate::flags! { @ from_known_bits hex, $(#[$doc])* $vis struct $name($wasm) { $($flag = $bit,)* } }
+    };
+    (@ $lift:ident $show:ident, $(#[$doc:meta])* $vis:vis struct $name:ident($wasm:ty) { $($flag:ident = $bit:expr,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
         $vis struct $name($wasm);
 
         impl $name {
-            $($(#[$flag_doc])* pub const $flag: Self = Self($bit);)*
+            $(#[doc = concat!("`", stringify!($flag), "`")] pub const $flag: Self = Self($bit);)*
             /// Every flag there is.
             pub const ALL: Self = Self($($bit |)* 0);
 
@@ -21,10 +28,13 @@ macro_rules! flags {
                 if bits & !Self::ALL.0 == 0 { Ok(Self(bits)) } else { Err($crate::__stratafs::Errno::EINVAL) }
             }
 
-            /// The bits that are known.
-            #[must_use]
-            pub const fn from_bits_truncate(bits: $wasm) -> Self {
-                Self(bits & Self::ALL.0)
+            /// Those of these bits that are known.
+            ///
+            /// # Errors
+            /// None.
+            #[inline]
+            pub const fn from_known_bits(bits: $wasm) -> $crate::__stratafs::Result<Self> {
+                Ok(Self(bits & Self::ALL.0))
             }
 
             /// The bits.
@@ -57,6 +67,11 @@ macro_rules! flags {
                 Self(self.0 & !other.0)
             }
 
+            /// Appends the number.
+            pub fn hex(self, out: &mut String) {
+                out.push_str(&format!("{:#x}", self.0));
+            }
+
             /// Appends the names of the flags that are set, or 0.
             pub fn name(self, out: &mut String) {
                 let before = out.len();
@@ -81,11 +96,11 @@ macro_rules! flags {
 
             #[inline]
             fn lift(raw: $wasm) -> $crate::__stratafs::Result<Self> {
-                Self::from_bits(raw)
+                Self::$lift(raw)
             }
 
             fn show(self, _: $crate::View<'_>, out: &mut String) {
-                self.name(out);
+                self.$show(out);
             }
         }
     };

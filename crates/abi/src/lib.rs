@@ -32,7 +32,7 @@ pub use function::{About, Function, GuestFn, MAX_ARITY, Param};
 pub use guest::{Guest, Stop};
 pub use iovec::{Gather, IoVecs, Scatter};
 pub use memory::{GuestMemory, Ptr, Size};
-pub use record::{Array, Buffer, Out, Record, Text};
+pub use record::{Array, Buffer, Layout, Out, Record, Text};
 pub use slot::{Shape, Slot, ValType, Value, View};
 pub use trace::{Summary, SummaryLine, Tracer};
 

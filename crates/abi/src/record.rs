@@ -11,11 +11,14 @@ use crate::{GuestMemory, Ptr, Shape, Size, Slot, View};
 /// The most that a trace shows of a text.
 const SHOWN: u32 = 64;
 
-/// A value with a layout in guest memory.
-pub trait Record: Send + Sync + 'static {
+/// Something with a layout in guest memory.
+pub trait Layout: Send + Sync + 'static {
     /// Its bytes.
     const SIZE: u32;
+}
 
+/// A value that a call writes to guest memory.
+pub trait Record: Layout {
     /// Writes it at `at`.
     ///
     /// # Errors
@@ -31,9 +34,11 @@ pub trait Record: Send + Sync + 'static {
 
 macro_rules! number_records {
     ($($type:ty, $size:literal, $write:ident, $read:ident, $value:ident => $number:expr;)*) => {$(
-        impl Record for $type {
+        impl Layout for $type {
             const SIZE: u32 = $size;
+        }
 
+        impl Record for $type {
             #[inline]
             fn store(&self, memory: &mut GuestMemory<'_>, at: Ptr) -> Result<()> {
                 let $value = *self;
@@ -111,7 +116,7 @@ impl<T: Record> Slot for Out<T> {
     }
 }
 
-/// A pointer to elements of type `T` that the call reads; their number is the next parameter.
+/// A pointer to elements of type `T`; their number is another parameter.
 pub struct Array<T>(Ptr, PhantomData<fn(T)>);
 
 impl<T> Clone for Array<T> {
@@ -122,7 +127,7 @@ impl<T> Clone for Array<T> {
 
 impl<T> Copy for Array<T> {}
 
-impl<T: Record> Array<T> {
+impl<T: Layout> Array<T> {
     /// Makes sure that `count` elements lie in the memory.
     ///
     /// # Errors
@@ -141,9 +146,9 @@ impl<T: Record> Array<T> {
     }
 }
 
-impl<T: Record> Slot for Array<T> {
+impl<T: Layout> Slot for Array<T> {
     type Wasm = u32;
-    const SHAPE: Shape = Shape::Array(T::SIZE);
+    const SHAPE: Shape = Shape::Pointer;
 
     #[inline]
     fn lift(raw: u32) -> Result<Self> {
@@ -151,7 +156,7 @@ impl<T: Record> Slot for Array<T> {
     }
 
     fn show(self, view: View<'_>, out: &mut String) {
-        let _ = write!(out, "[{} entries]", view.next);
+        self.0.show(view, out);
     }
 }
 

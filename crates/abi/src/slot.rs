@@ -67,7 +67,7 @@ pub enum Shape {
     Array(u32),
     /// A pointer to one value of so many bytes that the call writes.
     Out(u32),
-    /// A pointer to bytes whose number another call gave.
+    /// Another pointer: how much lies there is said elsewhere.
     Pointer,
 }
 

@@ -16,6 +16,7 @@ mod open_file;
 mod open_how;
 mod process;
 mod random;
+mod tree;
 mod types;
 mod walk;
 
@@ -41,5 +42,6 @@ pub use open_file::{OpenFile, StatusFlags};
 pub use open_how::{FileType, OpenHow};
 pub use process::{AccessMode, DirFd, OneBuf, PollFd, Process, ProcessBuilder, ReadBufs, Whence};
 pub use random::{OsRandom, Random};
+pub use tree::{Layer, Tree, TreeError, default_guest_path};
 pub use types::{Access, Cookie, DirEntry, FileKind, NewKind, Removal, SetAttr, SetTime, Stat, StatFs, Timestamp};
 pub use wait::{Event, Interrupt, Outcome, Wait};

@@ -1,4 +1,4 @@
-//! Links stratafs into a wasmi [`Linker`], from the one list of guest functions: the proof that the core knows no engine.
+//! Links stratafs into a wasmi [`Linker`](wasmi::Linker), from the one list of guest functions: the proof that the core knows no engine.
 //!
 //! wasmi has no epochs; a guest that computes is interrupted between slices of fuel (see [`start`]).
 #![forbid(unsafe_code)]
@@ -7,10 +7,7 @@ mod link;
 mod start;
 
 pub use link::link;
-pub use start::{Ended, MemoryLimit, config, start};
+pub use start::{Ended, MemoryLimit, config, instantiate, start};
 
 /// A guest in a wasmi store.
 pub type Guest = stratafs_abi::Guest<wasmi::Memory>;
-
-#[doc(no_inline)]
-pub use wasmi::Linker;

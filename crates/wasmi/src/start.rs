@@ -2,7 +2,7 @@
 
 use stratafs::Interrupt;
 use stratafs_abi::Stop;
-use wasmi::{Config, Error, Instance, ResourceLimiter, ResumableCall, Store};
+use wasmi::{Config, CustomFuelCosts, Error, Instance, Linker, Module, ResourceLimiter, ResumableCall, Store};
 use wasmi_core::LimiterError;
 
 use crate::link::Stopped;
@@ -10,12 +10,26 @@ use crate::link::Stopped;
 /// Fuel between two looks at the interrupt: some milliseconds.
 const SLICE: u64 = 5_000_000;
 
-/// The settings that [`start`] wants: fuel.
+/// Fuel for a module's own start function, which cannot be resumed.
+const FIRST: u64 = 100 * SLICE;
+
+/// The settings that [`instantiate`] and [`start`] want: fuel for what the guest does, none for translating it, because running out in the
+/// middle of a translation cannot be resumed.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
     config.consume_fuel(true);
+    config.fuel_cost(CustomFuelCosts { bytes_copied_per_fuel: 64, fuel_per_bytes_translated: 0, fuel_per_bytes_validated: 0 });
     config
+}
+
+/// Instantiates a module and runs its start function, if it has one, with a bound on its work.
+///
+/// # Errors
+/// An import that is missing, a memory past the limit, a trap, a start function that does not end.
+pub fn instantiate<T: 'static>(linker: &Linker<T>, store: &mut Store<T>, module: &Module) -> Result<Instance, Error> {
+    store.set_fuel(FIRST)?;
+    linker.instantiate_and_start(store, module)
 }
 
 /// How a guest's run ended.

@@ -10,7 +10,7 @@ pub mod image;
 mod link;
 mod start;
 
-pub use engine::{Interrupter, MemoryLimit, config, interruptible};
+pub use engine::{Interrupter, MAX_WASM_STACK, MemoryLimit, config, interruptible};
 pub use link::{link_async, link_sync};
 pub use start::{Ended, start, start_async};
 

@@ -629,7 +629,11 @@ fn everything_can_be_moved_into_one_directory(os: &mut dyn Posix) {
 fn the_times_of_a_directory_move_when_an_old_name_goes(os: &mut dyn Posix) {
     for (path, doing) in [("full/one", "unlink"), ("full/two", "rename")] {
         os.utimens("full", When::at(1, 0), When::at(1, 0)).unwrap();
-        if doing == "unlink" { os.unlink(path).unwrap() } else { os.rename(path, "x").unwrap() }
+        if doing == "unlink" {
+            os.unlink(path).unwrap()
+        } else {
+            os.rename(path, "x").unwrap()
+        }
         assert!(os.lstat("full").unwrap().mtime.sec > 1, "{doing}");
     }
 }

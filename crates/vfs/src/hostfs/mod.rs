@@ -467,10 +467,10 @@ impl Filesystem for HostFs {
 ///
 /// # Errors
 /// What the host says; `InvalidInput` when it is not a regular file.
-pub fn open_archive(path: &Path) -> std::io::Result<std::fs::File> {
+pub fn open_archive(path: &Path) -> io::Result<std::fs::File> {
     // Before it is opened: opening a FIFO would wait.
     if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     std::fs::File::open(path)
 }

@@ -48,6 +48,13 @@ fn readiness(descriptor: &Descriptor) -> Result<Readiness> {
 }
 
 impl Process {
+    /// How long the call that now waits in [`poll`](Process::poll) has waited; zero when none does. An ABI tells by it which of several
+    /// timeouts have passed when the call is run again.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// Finds out what can be done on `fds` without waiting, and answers for how many there is something to report. Waits until there is one,
     /// or until `timeout` has passed since the call was first run; `None` is for ever.
     ///

@@ -1,0 +1,230 @@
+//! The command line. What a guest gets is taken as it is, hyphens included, from the first argument that is not an option of ours.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::error::{Error, Result, usage};
+use crate::module::EngineKind;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "stratafs", version, disable_help_subcommand = true)]
+#[command(
+    about = "Runs WebAssembly programs, CPython first, on a tree of files made of layers: memory, host directories, zip archives."
+)]
+#[command(after_help = "Examples:\n  \
+    stratafs python -c \"print(open('/etc/motd').read())\"\n  \
+    stratafs run --dir ./data tool.wasm /data/input.txt\n\n\
+    `stratafs python --help` and `stratafs run --help` list the options.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs a WebAssembly command module (WASI preview 1).
+    #[command(override_usage = "stratafs run [OPTIONS] MODULE.wasm [ARGS…]")]
+    #[command(
+        after_help = "Example:\n  stratafs run --overlay ./project::/work --copy-out /work=./result tool.wasm --all /work\n\n\
+        Everything after MODULE.wasm goes to the guest."
+    )]
+    Run(RunArgs),
+    /// Runs CPython 3.12 inside WebAssembly; it is fetched on first use.
+    #[command(disable_help_flag = true)]
+    #[command(override_usage = "stratafs python [OPTIONS] [PYTHON ARGS…]")]
+    #[command(after_help = "Example:\n  pip install --target ./packages tabulate\n  \
+        stratafs python --dir ./packages --env PYTHONPATH=/packages script.py one two\n\n\
+        Python's own arguments (-c, -m, -, a script, nothing for a prompt) start at the first one that is not listed here.")]
+    Python(PythonArgs),
+    /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.
+    #[command(
+        after_help = "Example:\n  stratafs pack-stdlib -o python312.zip\n  stratafs python --stdlib python312.zip -c \"import os\""
+    )]
+    PackStdlib(PackArgs),
+}
+
+/// `stratafs run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Options that every guest takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The module, and the guest's own arguments.
+    #[arg(value_name = "MODULE.wasm", required = true, num_args = 1.., trailing_var_arg = true)]
+    pub command: Vec<OsString>,
+}
+
+/// `stratafs python`
+#[derive(Debug, Args)]
+pub struct PythonArgs {
+    /// Options that every guest takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
+    #[arg(long, value_name = "PATH", help_heading = "Python")]
+    pub runtime: Option<PathBuf>,
+    /// Take the standard library from this archive (see `stratafs pack-stdlib`) instead of the one inside the module.
+    #[arg(long, value_name = "FILE.zip", help_heading = "Python")]
+    pub stdlib: Option<PathBuf>,
+    /// Print this help.
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    /// Python's own arguments.
+    #[arg(value_name = "PYTHON ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
+}
+
+/// `stratafs pack-stdlib`
+#[derive(Debug, Args)]
+pub struct PackArgs {
+    /// The archive to write.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Take the library from this directory or zip archive, compiling its sources, instead of from the module itself.
+    #[arg(long, value_name = "DIR_OR_ZIP")]
+    pub from: Option<PathBuf>,
+    /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
+    #[arg(long, value_name = "PATH")]
+    pub runtime: Option<PathBuf>,
+    /// The engine that runs the guest.
+    #[arg(long, value_name = "ENGINE", default_value = "wasmtime")]
+    pub engine: EngineKind,
+}
+
+/// What every guest takes.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// Show a host directory, read-only. Without ::GUEST it stands at `/` + its own name.
+    #[arg(long, value_name = "HOST[::GUEST]", help_heading = "Layers")]
+    pub dir: Vec<OsString>,
+    /// Show a host directory that the guest may change.
+    #[arg(long, value_name = "HOST[::GUEST]", help_heading = "Layers")]
+    pub dir_rw: Vec<OsString>,
+    /// Show directories or zip archives, leftmost on top; the guest may change what it sees, the host stays as it is.
+    #[arg(long, value_name = "LAYER[+LAYER…][::GUEST]", help_heading = "Layers")]
+    pub overlay: Vec<OsString>,
+    /// Show a zip archive as a directory.
+    #[arg(long, value_name = "FILE[::GUEST]", help_heading = "Layers")]
+    pub zip: Vec<OsString>,
+    /// An empty directory in memory.
+    #[arg(long, value_name = "GUEST", help_heading = "Layers")]
+    pub mem: Vec<OsString>,
+    /// When the guest has ended, copy this file or directory out to the host.
+    #[arg(long, value_name = "GUEST=HOST", help_heading = "Layers")]
+    pub copy_out: Vec<OsString>,
+    /// Set a variable in the guest's environment.
+    #[arg(long, value_name = "K=V", help_heading = "Environment")]
+    pub env: Vec<OsString>,
+    /// Hand on a variable of the host, if it is set.
+    #[arg(long, value_name = "NAME", help_heading = "Environment")]
+    pub env_inherit: Vec<OsString>,
+    /// Bound what the guest may use: bytes, inodes, fds, memory, output. Numbers may end in K, M or G.
+    ///
+    /// bytes and inodes: what it stores; memory: its own; output: bytes of stdout, and as many of stderr.
+    #[arg(long, value_name = "NAME=NUMBER,…", help_heading = "Limits")]
+    pub limit: Vec<String>,
+    /// Stop the guest after this time: 5s, 500ms, 2m, 1h. The exit code is then 124.
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    pub timeout: Option<String>,
+    /// Write one line for each call of the guest, to standard error or to FILE.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Engine")]
+    pub trace: Option<Option<PathBuf>>,
+    /// When the guest has ended, print how often it called what, and how long that took.
+    #[arg(long, help_heading = "Engine")]
+    pub trace_summary: bool,
+    /// The engine that runs the guest.
+    #[arg(long, value_name = "ENGINE", default_value = "wasmtime", help_heading = "Engine")]
+    pub engine: EngineKind,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in the life of the process")]
+pub enum Asked {
+    /// A command.
+    Command(Command),
+    /// Only this text: help or the version.
+    Text(String),
+}
+
+/// Reads the command line, the program's name first.
+///
+/// # Errors
+/// One line that names what is wrong.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked> {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => check_own_options(cli.command).map(Asked::Command),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Asked::Text(error.render().to_string())),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+                Err(usage!("what shall be done? Try `stratafs python`, `stratafs run MODULE.wasm` or `stratafs --help`"))
+            }
+            _ => Err(shorten(&error)),
+        },
+    }
+}
+
+/// Python's own long options. Another one in their place is a misspelt option of ours.
+const PYTHON_LONG: [&str; 6] = ["--check-hash-based-pycs", "--help-all", "--help-env", "--help-xoptions", "--version", "--help"];
+
+fn check_own_options(command: Command) -> Result<Command> {
+    let first = match &command {
+        Command::Python(python) => python.args.first(),
+        Command::Run(_) | Command::PackStdlib(_) => None,
+    };
+    let Some(first) = first.map(|arg| arg.to_string_lossy()) else { return Ok(command) };
+    let name = first.split('=').next().unwrap_or(&first);
+    if name.len() > 2 && name.starts_with("--") && !PYTHON_LONG.contains(&name) {
+        return Err(unknown_option(name, Some("python")));
+    }
+    Ok(command)
+}
+
+/// Whether two names differ by one change, or by two neighbours swapped.
+fn is_near(known: &str, given: &str) -> bool {
+    let (a, b) = (known.as_bytes(), given.as_bytes());
+    let front = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[front..], &b[front..]);
+    let back = a.iter().rev().zip(b.iter().rev()).take_while(|(x, y)| x == y).count();
+    let (a, b) = (&a[..a.len() - back], &b[..b.len() - back]);
+    a.len().max(b.len()) <= 1 || matches!((a, b), ([p, q], [r, s]) if p == s && q == r)
+}
+
+/// clap's message without its usage and tips, as one line, with a hint where to look.
+fn shorten(error: &clap::Error) -> Error {
+    let rendered = error.render().to_string();
+    let first: Vec<&str> = rendered.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let command = rendered.lines().find_map(|line| line.strip_prefix("Usage: stratafs "));
+    let command = command.and_then(|rest| rest.split_whitespace().next());
+    let command = command.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
+    {
+        return unknown_option(arg, command);
+    }
+    let text = first.join(" ");
+    usage!("{} ({})", text.strip_prefix("error: ").unwrap_or(&text), see(command))
+}
+
+fn see(command: Option<&str>) -> String {
+    command.map_or_else(|| "see `stratafs --help`".to_owned(), |command| format!("see `stratafs {command} --help`"))
+}
+
+/// Names the option, one of the command's that looks like it, and where all of them are listed.
+fn unknown_option(name: &str, command: Option<&str>) -> Error {
+    let cli = Cli::command();
+    let options = command.and_then(|command| cli.find_subcommand(command)).unwrap_or(&cli).get_arguments();
+    let near = name.strip_prefix("--").and_then(|name| options.filter_map(clap::Arg::get_long).find(|long| is_near(long, name)));
+    let tip = near.map(|long| format!("; did you mean `--{long}`?")).unwrap_or_default();
+    usage!("unknown option `{name}`{tip} ({})", see(command))
+}
+
+#[cfg(test)]
+#[path = "args_tests.rs"]
+mod tests;

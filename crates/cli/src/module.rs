@@ -1,0 +1,236 @@
+//! What a wasm file is, and whether something is missing to run it, found before an engine sees it.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use wasmparser::{Encoding, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
+
+use crate::error::{Error, Result, usage};
+use crate::layers::reason;
+
+/// Which engine runs the guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum EngineKind {
+    /// Compiles the module; fast.
+    #[default]
+    Wasmtime,
+    /// Interprets the module; starts at once, runs slowly, has no exceptions.
+    Wasmi,
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            EngineKind::Wasmtime => "wasmtime",
+            EngineKind::Wasmi => "wasmi",
+        })
+    }
+}
+
+/// A core module that was read and found fit to be linked.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Module {
+    /// Where it came from.
+    pub path: PathBuf,
+    /// The binary.
+    pub bytes: Vec<u8>,
+    /// The binary's SHA-256 where it is known without hashing it again.
+    pub sha256: Option<[u8; 32]>,
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({}, {} bytes)", self.path.display(), self.bytes.len())
+    }
+}
+
+/// Reads the module at `path`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(path: &Path) -> Result<Module> {
+    let bytes = std::fs::read(path).map_err(|error| usage!("{}: {}", path.display(), reason(&error)))?;
+    Ok(Module { path: path.to_owned(), bytes, sha256: None })
+}
+
+/// Checks that the module can be run as a command by `engine`, where `provided` says which imports (module, name) there are.
+///
+/// The code of the functions is not looked at, so that a large module that is compiled already starts at once; see [`explain`].
+///
+/// # Errors
+/// What is wrong with the module, naming it.
+pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(&str, &str) -> bool) -> Result<()> {
+    let shown = module.path.display();
+    check_header(&module.bytes).map_err(|why| usage!("{shown} {why}"))?;
+    let mut exports = Exports::default();
+    let mut parser = Parser::new(0);
+    parser.set_features(WasmFeatures::all());
+    for payload in parser.parse_all(&module.bytes) {
+        let step =
+            payload.map_err(|error| Refusal::damaged(&error)).and_then(|p| check_payload(&p, engine, provided, &mut exports));
+        match step {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => break,
+            Err(Refusal(why)) => return Err(usage!("{shown} {why}")),
+        }
+    }
+    if !exports.start {
+        let why = if exports.initialize { "it is a reactor" } else { "it is no command" };
+        return Err(usage!("{shown} exports no function `_start`: {why}, and there is nothing to run"));
+    }
+    if !exports.memory {
+        return Err(usage!("{shown} exports no memory called `memory`, so no call could reach its data"));
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Exports {
+    start: bool,
+    initialize: bool,
+    memory: bool,
+}
+
+/// What is wrong, to be put after the module's path.
+struct Refusal(String);
+
+impl Refusal {
+    fn damaged(error: &wasmparser::Error) -> Self {
+        Refusal(format!("is damaged: {}", without_offset(error)))
+    }
+}
+
+fn without_offset(error: &wasmparser::Error) -> String {
+    format!("{} at byte {}", error.message(), error.offset())
+}
+
+fn check_header(bytes: &[u8]) -> std::result::Result<(), &'static str> {
+    if Parser::is_component(bytes) {
+        return Err("is a WebAssembly component; stratafs runs core modules (build it for wasm32-wasip1)");
+    }
+    if bytes.starts_with(b"\0asm") {
+        return if bytes.len() < 8 { Err("is damaged: it ends within its header") } else { Ok(()) };
+    }
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(b"(module") || text.starts_with(b";;") {
+        return Err("is WebAssembly text, not a module; translate it first (wat2wasm, wasm-tools parse)");
+    }
+    Err("is not a WebAssembly module")
+}
+
+fn check_payload(
+    payload: &Payload<'_>,
+    engine: EngineKind,
+    provided: &dyn Fn(&str, &str) -> bool,
+    exports: &mut Exports,
+) -> std::result::Result<ControlFlow<()>, Refusal> {
+    match payload {
+        Payload::Version { encoding: Encoding::Component, .. } => return Err(Refusal("is a WebAssembly component".to_owned())),
+        Payload::ImportSection(section) => {
+            for import in section.clone().into_imports() {
+                let import = import.map_err(|error| Refusal::damaged(&error))?;
+                check_import(&import, engine, provided)?;
+            }
+        }
+        Payload::MemorySection(section) => {
+            for memory in section.clone() {
+                if memory.map_err(|error| Refusal::damaged(&error))?.shared {
+                    return Err(Refusal("has a shared memory (threads), which stratafs does not run".to_owned()));
+                }
+            }
+        }
+        Payload::TagSection(_) => needs_exceptions(engine)?,
+        Payload::ExportSection(section) => {
+            for export in section.clone() {
+                let export = export.map_err(|error| Refusal::damaged(&error))?;
+                match (export.name, export.kind) {
+                    ("_start", ExternalKind::Func) => exports.start = true,
+                    ("_initialize", ExternalKind::Func) => exports.initialize = true,
+                    ("memory", ExternalKind::Memory) => exports.memory = true,
+                    _ => {}
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+fn check_import(
+    import: &wasmparser::Import<'_>,
+    engine: EngineKind,
+    provided: &dyn Fn(&str, &str) -> bool,
+) -> std::result::Result<(), Refusal> {
+    let (module, name) = (import.module, import.name);
+    let kind = match import.ty {
+        TypeRef::Memory(memory) if memory.shared => {
+            return Err(Refusal(format!("imports the shared memory `{module}.{name}` (threads), which stratafs does not run")));
+        }
+        TypeRef::Tag(_) => {
+            needs_exceptions(engine)?;
+            "exception tag"
+        }
+        TypeRef::Func(_) | TypeRef::FuncExact(_) => "function",
+        TypeRef::Table(_) => "table",
+        TypeRef::Memory(_) => "memory",
+        TypeRef::Global(_) => "global",
+    };
+    if provided(module, name) {
+        Ok(())
+    } else {
+        Err(Refusal(format!("imports the {kind} `{module}.{name}`, which nothing provides")))
+    }
+}
+
+fn needs_exceptions(engine: EngineKind) -> std::result::Result<(), Refusal> {
+    match engine {
+        EngineKind::Wasmtime => Ok(()),
+        EngineKind::Wasmi => {
+            Err(Refusal("needs WebAssembly exceptions, which wasmi lacks: run it with --engine wasmtime".to_owned()))
+        }
+    }
+}
+
+/// Features that a module may need and an engine may lack: bit, plain name, whether wasmtime and wasmi have it here.
+const FEATURES: [(WasmFeatures, &str, bool, bool); 11] = [
+    (WasmFeatures::EXCEPTIONS, "exceptions", true, false),
+    (WasmFeatures::LEGACY_EXCEPTIONS, "exceptions in their old form", false, false),
+    (WasmFeatures::GC, "garbage collection", true, false),
+    (WasmFeatures::FUNCTION_REFERENCES, "typed function references", true, false),
+    (WasmFeatures::THREADS, "threads", true, false),
+    (WasmFeatures::SIMD, "SIMD", true, false),
+    (WasmFeatures::RELAXED_SIMD, "relaxed SIMD", true, false),
+    (WasmFeatures::MEMORY64, "64-bit memories", true, false),
+    (WasmFeatures::STACK_SWITCHING, "stack switching", false, false),
+    (WasmFeatures::WIDE_ARITHMETIC, "wide arithmetic", false, false),
+    (WasmFeatures::CUSTOM_PAGE_SIZES, "custom page sizes", false, false),
+];
+
+/// Says in one line why `engine` refused to compile the module: a feature that it lacks, or damage. `None` when the module is
+/// sound and needs nothing that the engine lacks. Reads all of the code: only for when it has been refused.
+#[must_use]
+pub fn explain(module: &Module, engine: EngineKind) -> Option<Error> {
+    let shown = module.path.display();
+    let valid = |features| Validator::new_with_features(features).validate_all(&module.bytes);
+    let all = FEATURES.iter().fold(WasmFeatures::default(), |all, (bit, ..)| all | *bit);
+    if let Err(error) = valid(all) {
+        return Some(usage!("{shown} is damaged: {}", without_offset(&error)));
+    }
+    FEATURES.iter().find_map(|&(bit, name, wasmtime, wasmi)| {
+        let has = if engine == EngineKind::Wasmtime { wasmtime } else { wasmi };
+        if has || valid(all - bit).is_ok() {
+            return None;
+        }
+        Some(match (engine, wasmtime) {
+            (EngineKind::Wasmi, true) => {
+                usage!("{shown} needs WebAssembly {name}, which wasmi lacks: run it with --engine wasmtime")
+            }
+            _ => usage!("{shown} needs WebAssembly {name}, which {engine} lacks"),
+        })
+    })
+}
+
+#[cfg(test)]
+#[path = "module_tests.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! A run, wholly checked before anything is done: what the command line becomes.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::args::{CommonArgs, PythonArgs, RunArgs};
+use crate::env::Environment;
+use crate::error::{Result, usage};
+use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
+use crate::limits::{RunLimits, parse_timeout};
+use crate::module::{self, EngineKind, Module};
+use crate::{fetch, python, run};
+
+/// Everything that a run needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The module, fit to be linked.
+    pub module: Module,
+    /// The guest's arguments, its own name first.
+    pub argv: Vec<Vec<u8>>,
+    /// The guest's environment, `K=V` each.
+    pub env: Vec<Vec<u8>>,
+    /// The layers, outer ones first. When the first does not stand at `/`, the root is memory. `/tmp` (memory) and `/dev`
+    /// belong to every tree in which no layer stands at their place.
+    pub layers: Vec<LayerSpec>,
+    /// Files to be made in the memory root before the run; left out when a layer stands at `/`.
+    pub files: Vec<MemFile>,
+    /// What is taken out at the end, whatever the exit code.
+    pub copy_outs: Vec<CopyOutSpec>,
+    /// What the guest may use.
+    pub limits: RunLimits,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+    /// Where a line for each call goes.
+    pub trace: Option<TraceTo>,
+    /// Whether a table of the calls is printed at the end.
+    pub trace_summary: bool,
+    /// Who runs it.
+    pub engine: EngineKind,
+    /// Lines for standard error before the run.
+    pub notes: Vec<String>,
+}
+
+/// A small file that stratafs itself makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemFile {
+    /// Its place.
+    pub path: GuestPath,
+    /// Its contents.
+    pub contents: Vec<u8>,
+}
+
+/// Where the trace goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TraceTo {
+    /// Standard error.
+    Stderr,
+    /// A host file, made anew when the run starts.
+    File(PathBuf),
+}
+
+/// What `/etc/motd` says.
+#[must_use]
+pub fn greeting() -> Vec<u8> {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("Welcome to stratafs {version}: every file here is served by the host process.\nNo kernel stands behind open().\n")
+        .into_bytes()
+}
+
+/// A guest path that stands in the source.
+pub(crate) fn fixed_path(path: &'static str) -> Result<GuestPath> {
+    GuestPath::new(path.as_bytes()).map_err(|why| usage!("{why}"))
+}
+
+/// Everything but the module and what is said to it.
+fn common(args: &CommonArgs) -> Result<Plan> {
+    let options = LayerOptions { dir: &args.dir, dir_rw: &args.dir_rw, overlay: &args.overlay, zip: &args.zip, mem: &args.mem };
+    let mut env = Environment::default();
+    env.add(&args.env_inherit, &args.env, |name| std::env::var_os(name))?;
+    Ok(Plan {
+        module: Module { path: PathBuf::new(), bytes: Vec::new(), sha256: None },
+        argv: Vec::new(),
+        env: env.pairs(),
+        layers: options.parse()?,
+        files: vec![MemFile { path: fixed_path("/etc/motd")?, contents: greeting() }],
+        copy_outs: args.copy_out.iter().map(|text| CopyOutSpec::parse(text)).collect::<Result<_>>()?,
+        limits: RunLimits::parse(&args.limit)?,
+        timeout: args.timeout.as_deref().map(parse_timeout).transpose()?,
+        trace: args.trace.as_ref().map(|file| trace_to(file.as_deref())).transpose()?,
+        trace_summary: args.trace_summary,
+        engine: args.engine,
+        notes: Vec::new(),
+    })
+}
+
+fn trace_to(file: Option<&Path>) -> Result<TraceTo> {
+    let Some(file) = file else { return Ok(TraceTo::Stderr) };
+    let shown = file.display();
+    if file.as_os_str().is_empty() {
+        return Err(usage!("--trace=: the file is missing"));
+    }
+    if file.is_dir() {
+        return Err(usage!("--trace={shown}: is a directory"));
+    }
+    layers::check_parent(file).map_err(|why| usage!("--trace={shown}: {why}"))?;
+    Ok(TraceTo::File(file.to_owned()))
+}
+
+fn bytes(args: &[OsString]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    args.iter().map(|arg| arg.as_bytes().to_vec())
+}
+
+/// The plan of `stratafs run`.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_run(args: &RunArgs) -> Result<Plan> {
+    let mut plan = common(&args.common)?;
+    let (file, rest) = args.command.split_first().ok_or_else(|| usage!("the module is missing"))?;
+    plan.module = module::read(Path::new(file))?;
+    module::check(&plan.module, plan.engine, &run::provides)?;
+    let name = plan.module.path.file_name().unwrap_or(file).to_owned();
+    plan.argv = std::iter::once(name.into_vec()).chain(bytes(rest)).collect();
+    Ok(plan)
+}
+
+/// The plan of `stratafs python`. Fetches the runtime when everything else is right and it is not there.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_python(args: &PythonArgs) -> Result<Plan> {
+    let mut plan = common(&args.common)?;
+    let mut arguments: Vec<Vec<u8>> = bytes(&args.args).collect();
+    python::place_script(&mut arguments, &mut plan)?;
+    let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
+    let variables = variables(&plan.env);
+    plan.module = fetch::python(args.runtime.as_deref())?;
+    module::check(&plan.module, plan.engine, &run::provides)?;
+    let mut env = variables;
+    if let Some(stdlib) = stdlib {
+        python::place_stdlib(stdlib, &plan.module, &mut plan.layers, &mut env)?;
+    }
+    if env.get(b"HOME").is_none() {
+        env.set(b"HOME", b"/");
+    }
+    plan.env = env.pairs();
+    plan.argv = std::iter::once(b"python".to_vec()).chain(arguments).collect();
+    Ok(plan)
+}
+
+fn variables(pairs: &[Vec<u8>]) -> Environment {
+    let mut env = Environment::default();
+    for pair in pairs {
+        let at = pair.iter().position(|&b| b == b'=').unwrap_or(pair.len());
+        env.set(&pair[..at], pair.get(at + 1..).unwrap_or_default());
+    }
+    env
+}
+
+/// The plan of a guest run that stratafs itself needs: CPython with `code`, `layers` and nothing else.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_own_script(
+    runtime: Option<&Path>,
+    engine: EngineKind,
+    code: &str,
+    env: &[(&str, &str)],
+    mut layers: Vec<LayerSpec>,
+) -> Result<Plan> {
+    layers::order(&mut layers)?;
+    let module = fetch::python(runtime)?;
+    module::check(&module, engine, &run::provides)?;
+    Ok(Plan {
+        module,
+        argv: [&b"python"[..], b"-I", b"-c", code.as_bytes()].into_iter().map(<[u8]>::to_vec).collect(),
+        env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
+        layers,
+        files: Vec::new(),
+        copy_outs: Vec::new(),
+        limits: RunLimits::default(),
+        timeout: None,
+        trace: None,
+        trace_summary: false,
+        engine,
+        notes: Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_is_two_lines_with_the_version() {
+        let text = String::from_utf8(greeting()).unwrap();
+        assert_eq!(text.lines().count(), 2);
+        assert!(text.contains("stratafs ") && text.contains(env!("CARGO_PKG_VERSION")) && text.ends_with('\n'));
+    }
+
+    #[test]
+    fn traces_go_where_a_file_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(trace_to(None).unwrap(), TraceTo::Stderr);
+        let file = dir.path().join("trace");
+        assert_eq!(trace_to(Some(&file)).unwrap(), TraceTo::File(file.clone()));
+        assert!(!file.exists());
+        assert!(trace_to(Some(dir.path())).unwrap_err().to_string().contains("is a directory"));
+        assert!(trace_to(Some(&file.join("x"))).unwrap_err().to_string().contains("no such file or directory"));
+        assert!(trace_to(Some(Path::new(""))).unwrap_err().to_string().contains("the file is missing"));
+    }
+}
