@@ -84,9 +84,11 @@ impl Backend {
         let mut overlay = None;
         let root = match self {
             Backend::Memory => memory(tree),
-            Backend::Host | Backend::HostExclusive => {
-                host(tree, &mut held, HostOptions { writable: true, exclusive: self == Backend::HostExclusive, ..host_options() })?
-            }
+            Backend::Host | Backend::HostExclusive => host(
+                tree,
+                &mut held,
+                HostOptions { writable: true, exclusive: self == Backend::HostExclusive, ..host_options() },
+            )?,
             Backend::OverlayAlone | Backend::Frozen | Backend::FrozenOftenWhileRunning => {
                 let layered = over(Vec::new());
                 tree::plant(&mut process(NodeRef::root_of(&layered)), tree);
@@ -107,9 +109,7 @@ impl Backend {
                 let options = HostOptions { exclusive: self == Backend::OverHostExclusive, ..host_options() };
                 NodeRef::root_of(&over(vec![host(tree, &mut held, options)?]))
             }
-            Backend::OverHalves => {
-                NodeRef::root_of(&over(tree::halves(tree).iter().map(|half| memory(half)).collect()))
-            }
+            Backend::OverHalves => NodeRef::root_of(&over(tree::halves(tree).iter().map(|half| memory(half)).collect())),
             Backend::OverOverlay => {
                 let lower = over(vec![memory(tree)]);
                 NodeRef::root_of(&over(vec![NodeRef::root_of(&lower)]))

