@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod cases;
+pub mod guest;
 pub mod native;
 pub mod posix;
 pub mod process;
