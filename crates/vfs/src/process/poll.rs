@@ -55,12 +55,6 @@ impl Process {
         if let Some(Pending::Poll(since)) = &self.pending { since.elapsed() } else { Duration::ZERO }
     }
 
-    /// Forgets that a call waits: it answered [`Outcome::Wait`] and will not be run again.
-    pub fn abandon_wait(&mut self) {
-        self.waiting_since = None;
-        self.opening = None;
-    }
-
     /// Finds out what can be done on `fds` without waiting, and answers for how many there is something to report. Waits until there is one,
     /// or until `timeout` has passed since the call was first run; `None` is for ever.
     ///
