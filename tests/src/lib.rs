@@ -2,8 +2,11 @@
 //! backend.
 #![forbid(unsafe_code)]
 
+pub mod backends;
+mod calls;
 pub mod case;
 pub mod cases;
+pub mod guest;
 pub mod native;
 pub mod posix;
 pub mod process;

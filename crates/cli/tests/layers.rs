@@ -135,3 +135,28 @@ fn results_come_out_however_the_run_ends_and_a_missing_one_is_named() {
     let done = finish(&mut scratch.python(&["--copy-out", "/tmp=data/a.txt", "-c", "pass"]));
     assert!(done.code == Some(1) && done.err.contains("/tmp: is a directory, and data/a.txt is not"), "{done:?}");
 }
+
+#[test]
+fn an_overlay_takes_every_change_and_the_host_stays() {
+    let scratch = layered();
+    let code = format!(
+        "{TRY}import os
+attempt('/w/a.txt'); attempt('/w/sub/new'); attempt('/w/d/x.txt')
+os.rename('/w/sub', '/w/moved')
+os.remove('/w/y.txt')
+print(sorted(os.listdir('/w')), sorted(os.listdir('/w/moved')), open('/w/moved/b.txt').read(), end='')"
+    );
+    let done = finish(&mut scratch.python(&["--overlay", "data+tree.zip::/w", "--copy-out", "/w=out", "-c", &code]));
+    assert_eq!(done.err_lines(), ["stratafs: /w/absolute is not copied out: a link that leads out of what is copied"]);
+    assert_eq!(done.out, "written\nwritten\nwritten\n['a.txt', 'absolute', 'd', 'moved'] ['b.txt', 'new'] deep\n");
+    for (name, contents) in
+        [("out/a.txt", "new"), ("out/d/x.txt", "new"), ("out/moved/new", "new"), ("out/moved/b.txt", "deep\n")]
+    {
+        assert_eq!(scratch.read(name), contents, "{name}");
+    }
+    assert!(!scratch.path("out/sub").exists() && !scratch.path("out/y.txt").exists());
+    assert_eq!((scratch.read("data/a.txt").as_str(), scratch.read("data/sub/b.txt").as_str()), ("from the host\n", "deep\n"));
+    assert!(!scratch.path("data/moved").exists());
+    let name = scratch.says(&["--overlay", "data", "-c", "print(open('/data/a.txt').read(), end='')"]);
+    assert_eq!(name, "from the host\n");
+}
