@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// One cache for all tests of a machine: the runtime is fetched and compiled once.
+/// One cache for all tests of a machine, `$STRATAFS_CACHE` or in the target directory: the runtime is fetched and compiled once.
 pub fn cache() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("stratafs-cache")
+    let set = std::env::var_os("STRATAFS_CACHE").and_then(|path| std::path::absolute(path).ok());
+    set.unwrap_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("stratafs-cache"))
 }
 
 /// A directory to work in.
