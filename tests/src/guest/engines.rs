@@ -68,7 +68,9 @@ fn compiled(engine: &wasmtime::Engine, program: &Program) -> wasmtime::Module {
         static COMPILING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
         let _one = (program.bytes().len() > 1 << 20).then(|| COMPILING.lock());
         load().unwrap_or_else(|| {
-            images.compile(engine, program.bytes(), program.sha256()).unwrap_or_else(|error| panic!("{}: {error}", program.name()))
+            images
+                .compile(engine, program.bytes(), program.sha256())
+                .unwrap_or_else(|error| panic!("{}: {error}", program.name()))
         })
     })
 }
