@@ -35,8 +35,7 @@ impl Process {
             interrupt: Interrupt::new(),
             exit: None,
             pipes: 0,
-            waiting_since: None,
-            opening: None,
+            pending: None,
         };
         let null: Arc<dyn Stream> = Arc::new(NullStream);
         ProcessBuilder { process, streams: [null.clone(), null.clone(), null], preopens: Vec::new(), cwd: None }

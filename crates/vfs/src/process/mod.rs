@@ -69,10 +69,15 @@ pub struct Process {
     exit: Option<u32>,
     started: Duration,
     pipes: u64,
-    /// When the call that now waits was first run.
-    waiting_since: Option<Instant>,
+    pending: Option<Pending>,
+}
+
+/// What a call that waits keeps for its next run.
+enum Pending {
     /// The end of a FIFO whose opening waits for the other side.
-    opening: Option<PipeEnd>,
+    Open(PipeEnd),
+    /// When a poll was first run.
+    Poll(Instant),
 }
 
 impl Process {
@@ -124,6 +129,13 @@ impl Process {
     /// `EIO` when the source fails.
     pub fn fill_random(&self, buf: &mut [u8]) -> Result<()> {
         self.random.fill(buf)
+    }
+
+    /// Gives up a call that answered [`Outcome::Wait`](crate::Outcome::Wait) and will not be run again: a timeout is not remembered, the
+    /// end of a FIFO that was being opened is closed. For whoever ends a wait with `EINTR`; a guest that next opens, closes, reads,
+    /// writes or duplicates descriptors gives it up by that.
+    pub fn abandon_wait(&mut self) {
+        self.pending = None;
     }
 
     /// Notes the code that the guest ended with.
