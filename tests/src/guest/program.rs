@@ -64,11 +64,13 @@ pub fn cpython() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let module = match std::env::var_os("STRATAFS_PYTHON") {
-            Some(path) => fetch::python(Some(path.as_ref()), EngineKind::default()),
+            Some(path) => fetch::python(Some(path.as_ref()), EngineKind::Wasmtime),
             None => fetch::pinned(cache()),
         };
-        let bytes = module.and_then(|module| module.bytes().map(<[u8]>::to_vec));
-        Program::new("python", bytes.unwrap_or_else(|error| panic!("{error}")))
+        let module = module.unwrap_or_else(|error| panic!("{error}"));
+        let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
+        let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
+        Program { name: "python".to_owned(), sha256, bytes }
     })
 }
 
