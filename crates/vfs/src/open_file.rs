@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+
 use crate::filesystem::FileHandle;
+use crate::locks::LockOwner;
 use crate::namespace::Place;
 use crate::stream::Stream;
 use crate::{Access, Errno, FileKind, Result, SetAttr, Stat};
@@ -38,6 +41,8 @@ pub struct OpenFile {
     append: AtomicBool,
     nonblock: AtomicBool,
     offset: AtomicU64,
+    /// The locks that belong to the open file, once it has asked for one.
+    locks: Mutex<Option<Box<LockOwner>>>,
 }
 
 impl OpenFile {
@@ -57,6 +62,7 @@ impl OpenFile {
             append: AtomicBool::new(false),
             nonblock: AtomicBool::new(false),
             offset: AtomicU64::new(0),
+            locks: Mutex::new(None),
         }
     }
 
@@ -116,6 +122,11 @@ impl OpenFile {
     pub fn set_status(&self, flags: StatusFlags) {
         self.append.store(flags.append, Ordering::Relaxed);
         self.nonblock.store(flags.nonblock, Ordering::Relaxed);
+    }
+
+    /// The open file as one that holds locks.
+    pub(crate) fn lock_owner(&self) -> MappedMutexGuard<'_, LockOwner> {
+        MutexGuard::map(self.locks.lock(), |locks| &mut **locks.get_or_insert_with(|| Box::new(LockOwner::open_file())))
     }
 
     pub(crate) fn offset(&self) -> u64 {

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::Process;
 use crate::fd_table::{Descriptor, Fd, FdTable};
+use crate::locks::LockOwner;
 use crate::open_file::OpenFile;
 use crate::random::{OsRandom, Random};
 use crate::stream::{NullStream, Stream};
@@ -37,6 +38,7 @@ impl Process {
             pipes: 0,
             waiting_since: None,
             opening: None,
+            locks: LockOwner::process(),
         };
         let null: Arc<dyn Stream> = Arc::new(NullStream);
         ProcessBuilder { process, streams: [null.clone(), null.clone(), null], preopens: Vec::new(), cwd: None }

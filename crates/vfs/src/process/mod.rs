@@ -4,6 +4,7 @@ mod builder;
 mod descriptors;
 mod io;
 mod listing;
+mod locks;
 mod open;
 mod paths;
 mod poll;
@@ -15,10 +16,12 @@ use std::time::{Duration, Instant};
 
 pub use builder::ProcessBuilder;
 pub use io::{OneBuf, ReadBufs, Whence};
+pub use locks::LockHolder;
 pub use paths::AccessMode;
 pub use poll::PollFd;
 
 use crate::fd_table::{Fd, FdTable};
+use crate::locks::LockOwner;
 use crate::namespace::{MountId, Namespace, Place};
 use crate::node::NodeRef;
 use crate::pipe::PipeEnd;
@@ -73,6 +76,8 @@ pub struct Process {
     waiting_since: Option<Instant>,
     /// The end of a FIFO whose opening waits for the other side.
     opening: Option<PipeEnd>,
+    /// The locks on ranges of bytes that it holds.
+    locks: LockOwner,
 }
 
 impl Process {
