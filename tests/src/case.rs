@@ -13,10 +13,12 @@ pub enum Need {
     Fifos,
     /// The tree that the case starts from keeps its hard links.
     HardLinksBelow,
-    /// The caller is root: owners change, permission bits do not stop it.
-    Root,
-    /// Descriptors start at 3 and nobody else opens any.
-    Clean,
+    /// A removed directory that is still open has attributes.
+    DeadDirectories,
+    /// A directory's link count is two and its subdirectories.
+    LinkCounts,
+    /// The same for a directory of the tree that the case starts from.
+    LinkCountsBelow,
 }
 
 /// A plain function over [`Posix`] that panics where the behaviour is another.
@@ -178,8 +180,8 @@ mod tests {
 
     #[test]
     fn a_failing_case_is_reported_with_its_place_and_does_not_stop_the_others() {
-        let cases = [Case::new("fails", fails), Case::new("passes", passes), Case::new("left", fails).needs(&[Need::Root])];
-        let report = run(&[("g", &cases)], &[(Need::Root, "nobody is root")], &mut |_| Box::new(Nothing));
+        let cases = [Case::new("fails", fails), Case::new("passes", passes), Case::new("left", fails).needs(&[Need::Fifos])];
+        let report = run(&[("g", &cases)], &[(Need::Fifos, "no pipes here")], &mut |_| Box::new(Nothing));
         assert_eq!((report.ran, report.failed.len(), report.skipped.len()), (2, 1, 1));
         assert_eq!(report.failed[0].0, "g::fails");
         assert!(report.failed[0].1.contains("case.rs:") && report.failed[0].1.contains("ENOSYS"), "{}", report.failed[0].1);

@@ -2,6 +2,8 @@
 //! backend.
 #![forbid(unsafe_code)]
 
+pub mod backends;
+mod calls;
 pub mod case;
 pub mod cases;
 pub mod native;

@@ -321,6 +321,7 @@ fn kind(file_type: FileType) -> Kind {
     }
 }
 
+#[allow(clippy::useless_conversion, reason = "the fields are narrower on other machines")]
 fn stat(stat: &fs::Stat) -> Stat {
     let time = |sec, nsec: u64| Time { sec, nsec: u32::try_from(nsec).expect("below one second") };
     Stat {

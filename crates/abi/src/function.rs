@@ -127,6 +127,7 @@ macro_rules! guest_fn {
                 R::encode::<A>(result)
             }
 
+            #[allow(clippy::unused_unit)]
             fn gather(raw: &[u64]) -> Self::Raw {
                 let _ = raw;
                 ($($arg::Wasm::from_raw(raw.get($index).copied().unwrap_or_default()),)*)
@@ -213,7 +214,7 @@ macro_rules! about {
 ///
 /// A list is a macro of an ABI crate that hands its entries to a macro of the caller's choice, with tokens of the caller's before them:
 ///
-/// ```ignore
+/// ```text
 /// macro_rules! functions {
 ///     ($each:ident! $($with:tt)*) => {
 ///         $each! { { $($with)* } [$crate] $crate::Wasi;

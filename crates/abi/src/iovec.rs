@@ -46,26 +46,48 @@ impl IoVecs {
         Ok(())
     }
 
+    #[inline]
+    fn decode<T: Copy>(
+        self,
+        memory: &GuestMemory<'_>,
+        count: Size,
+        limits: &Limits,
+        nothing: T,
+        make: impl Fn(IoVec) -> T,
+    ) -> Result<List<T>> {
+        match count.get() {
+            1 => {
+                let mut one = [nothing];
+                self.each(memory, count, limits, |iovec| one = [make(iovec)])?;
+                Ok(List::One(one))
+            }
+            0..=FEW => {
+                let (mut few, mut taken) = ([nothing; FEW], 0);
+                self.each(memory, count, limits, |iovec| {
+                    if let Some(slot) = few.get_mut(taken) {
+                        *slot = make(iovec);
+                        taken += 1;
+                    }
+                })?;
+                Ok(List::Few(few, taken))
+            }
+            _ => {
+                let mut many = Vec::new();
+                self.each(memory, count, limits, |iovec| many.push(make(iovec)))?;
+                Ok(List::Many(many))
+            }
+        }
+    }
+
     /// The buffers to write from.
     ///
     /// # Errors
     /// `EINVAL` past [`Limits::iovecs`] or when the sum of the lengths does not fit 32 bits; `EFAULT`.
     #[inline]
     pub fn gather<'m>(self, memory: &'m GuestMemory<'_>, count: Size, limits: &Limits) -> Result<Gather<'m>> {
-        let mut all = Gather { few: [IoSlice::new(&[]); FEW], count: 0, many: Vec::new() };
-        let few = count.get() <= FEW;
-        self.each(memory, count, limits, |iovec| {
-            // Checked just before: it cannot be out of bounds.
-            let piece = IoSlice::new(memory.lend(iovec.at, iovec.len).unwrap_or_default());
-            match all.few.get_mut(all.count) {
-                Some(slot) if few => {
-                    *slot = piece;
-                    all.count += 1;
-                }
-                _ => all.many.push(piece),
-            }
-        })?;
-        Ok(all)
+        // Each was checked just before: it cannot be out of bounds.
+        let piece = |iovec: IoVec| IoSlice::new(memory.lend(iovec.at, iovec.len).unwrap_or_default());
+        self.decode(memory, count, limits, IoSlice::new(&[]), piece).map(Gather)
     }
 
     /// The buffers to read into.
@@ -74,18 +96,28 @@ impl IoVecs {
     /// As [`gather`](IoVecs::gather).
     #[inline]
     pub fn scatter<'m, 'a>(self, memory: &'m mut GuestMemory<'a>, count: Size, limits: &Limits) -> Result<Scatter<'m, 'a>> {
-        let mut few = [IoVec { at: Ptr::new(0), len: Size::new(0) }; FEW];
-        let mut many = Vec::new();
-        let mut taken = 0;
-        let fits = count.get() <= FEW;
-        self.each(memory, count, limits, |iovec| match few.get_mut(taken) {
-            Some(slot) if fits => {
-                *slot = iovec;
-                taken += 1;
-            }
-            _ => many.push(iovec),
-        })?;
-        Ok(Scatter { memory, few, count: taken, many })
+        let nothing = IoVec { at: Ptr::new(0), len: Size::new(0) };
+        let list = self.decode(memory, count, limits, nothing, |iovec| iovec)?;
+        Ok(Scatter { memory, list })
+    }
+}
+
+/// Nearly all calls pass one buffer, and nearly all others a few.
+#[derive(Debug)]
+enum List<T> {
+    One([T; 1]),
+    Few([T; FEW], usize),
+    Many(Vec<T>),
+}
+
+impl<T> List<T> {
+    #[inline]
+    fn as_slice(&self) -> &[T] {
+        match self {
+            List::One(one) => one,
+            List::Few(few, count) => few.get(..*count).unwrap_or_default(),
+            List::Many(many) => many,
+        }
     }
 }
 
@@ -112,18 +144,14 @@ impl Slot for IoVecs {
 
 /// A guest's buffers to write from, in order.
 #[derive(Debug)]
-pub struct Gather<'m> {
-    few: [IoSlice<'m>; FEW],
-    count: usize,
-    many: Vec<IoSlice<'m>>,
-}
+pub struct Gather<'m>(List<IoSlice<'m>>);
 
 impl<'m> Gather<'m> {
     /// The buffers.
     #[must_use]
     #[inline]
     pub fn as_slices(&self) -> &[IoSlice<'m>] {
-        if self.many.is_empty() { self.few.get(..self.count).unwrap_or_default() } else { &self.many }
+        self.0.as_slice()
     }
 }
 
@@ -131,24 +159,16 @@ impl<'m> Gather<'m> {
 #[derive(Debug)]
 pub struct Scatter<'m, 'a> {
     memory: &'m mut GuestMemory<'a>,
-    few: [IoVec; FEW],
-    count: usize,
-    many: Vec<IoVec>,
-}
-
-impl Scatter<'_, '_> {
-    fn list(&self) -> &[IoVec] {
-        if self.many.is_empty() { self.few.get(..self.count).unwrap_or_default() } else { &self.many }
-    }
+    list: List<IoVec>,
 }
 
 impl ReadBufs for Scatter<'_, '_> {
     fn count(&self) -> usize {
-        self.list().len()
+        self.list.as_slice().len()
     }
 
     fn get(&mut self, index: usize) -> Result<&mut [u8]> {
-        let iovec = *self.list().get(index).ok_or(Errno::EFAULT)?;
+        let iovec = *self.list.as_slice().get(index).ok_or(Errno::EFAULT)?;
         self.memory.lend_mut(iovec.at, iovec.len)
     }
 }

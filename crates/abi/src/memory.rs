@@ -23,7 +23,7 @@ impl Ptr {
     ///
     /// # Errors
     /// `EFAULT` when there is no such address.
-    pub fn add(self, bytes: u32) -> Result<Self> {
+    pub fn offset(self, bytes: u32) -> Result<Self> {
         self.0.checked_add(bytes).map(Ptr).ok_or(Errno::EFAULT)
     }
 }
@@ -263,6 +263,6 @@ mod tests {
         let mut memory = GuestMemory::borrowed(&mut []);
         assert_eq!(memory.check(Ptr::new(u32::MAX), Size::new(0)), Ok(()));
         assert_eq!(memory.write(Ptr::new(9), &[]), Ok(()));
-        assert_eq!(Ptr::new(u32::MAX).add(1), Err(Errno::EFAULT));
+        assert_eq!(Ptr::new(u32::MAX).offset(1), Err(Errno::EFAULT));
     }
 }

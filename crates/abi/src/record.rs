@@ -142,7 +142,7 @@ impl<T: Layout> Array<T> {
     /// # Errors
     /// `EFAULT` when there is no such address.
     pub fn at(self, index: u32) -> Result<Ptr> {
-        self.0.add(index.checked_mul(T::SIZE).ok_or(Errno::EFAULT)?)
+        self.0.offset(index.checked_mul(T::SIZE).ok_or(Errno::EFAULT)?)
     }
 }
 
@@ -191,9 +191,16 @@ impl Slot for Text {
         let len = u32::try_from(view.next).unwrap_or(u32::MAX);
         match view.memory.bytes(self.0, Size::new(len.min(SHOWN))) {
             Ok(bytes) => {
-                let _ = match std::str::from_utf8(&bytes) {
+                let text = match std::str::from_utf8(&bytes) {
+                    // Cut in the middle of a character.
+                    Err(error) if error.error_len().is_none() && len > SHOWN => {
+                        bytes.get(..error.valid_up_to()).unwrap_or_default()
+                    }
+                    _ => &bytes,
+                };
+                let _ = match std::str::from_utf8(text) {
                     Ok(text) => write!(out, "{text:?}"),
-                    Err(_) => write!(out, "\"{}\"", bytes.escape_ascii()),
+                    Err(_) => write!(out, "\"{}\"", text.escape_ascii()),
                 };
                 if len > SHOWN {
                     out.push_str("...");

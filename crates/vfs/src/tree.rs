@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::devfs::DevFs;
 use crate::filesystem::Opened;
 use crate::memfs::MemFs;
-//OVL use crate::overlay::Overlay;
+use crate::overlay::Overlay;
 use crate::random::{OsRandom, Random};
 use crate::zipfs::{ZipError, ZipFs};
 use crate::{Access, Budget, Errno, FileKind, Limits, Name, Namespace, NewKind, NodeRef, Result, SetAttr};
@@ -208,10 +208,7 @@ impl Tree {
             Layer::ZipBytes(label, bytes) => NodeRef::root_of(&ZipFs::from_bytes(label, bytes.clone(), &self.limits)?),
             Layer::Overlay(lowers) => {
                 let lowers = lowers.iter().map(|lower| self.node(lower)).collect::<Result<_, _>>()?;
-                {
-                    let _: Vec<NodeRef> = lowers;
-                    todo!()
-                }
+                NodeRef::root_of(&Overlay::in_memory(lowers, self.budget.clone(), &self.limits))
             }
             Layer::Node(node) => node.clone(),
         })

@@ -14,14 +14,14 @@ fn store(strings: &[Vec<u8>], memory: &mut GuestMemory<'_>, mut table: Ptr, mut 
     memory.check(buf, bytes)?;
     for (index, string) in strings.iter().enumerate() {
         if index > 0 {
-            table = table.add(4)?;
+            table = table.offset(4)?;
         }
         memory.write_u32(table, buf.raw())?;
         memory.write(buf, string)?;
-        let nul = buf.add(Size::of(string.len())?.raw())?;
+        let nul = buf.offset(Size::of(string.len())?.raw())?;
         memory.write_u8(nul, 0)?;
         // The last string may end where the memory does.
-        buf = nul.add(1).unwrap_or(nul);
+        buf = nul.offset(1).unwrap_or(nul);
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ impl Listing<'_, '_> {
             if self.left == 0 {
                 return Ok(ControlFlow::Break(()));
             }
-            self.at = self.at.add(len)?;
+            self.at = self.at.offset(len)?;
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -52,12 +52,12 @@ impl Subscription {
     /// # Errors
     /// `EFAULT`; `EINVAL` for an unknown kind, clock or flag.
     fn load(memory: &GuestMemory<'_>, at: Ptr) -> Result<Self> {
-        let fd = || memory.read_u32(at.add(16)?).map(Fd::new);
-        let what = match memory.read_u8(at.add(8)?)? {
+        let fd = || memory.read_u32(at.offset(16)?).map(Fd::new);
+        let what = match memory.read_u8(at.offset(8)?)? {
             0 => What::Clock {
-                id: ClockId::lift(memory.read_u32(at.add(16)?)?)?,
-                nanos: memory.read_u64(at.add(24)?)?,
-                absolute: match memory.read_u16(at.add(40)?)? {
+                id: ClockId::lift(memory.read_u32(at.offset(16)?)?)?,
+                nanos: memory.read_u64(at.offset(24)?)?,
+                absolute: match memory.read_u16(at.offset(40)?)? {
                     0 => false,
                     1 => true,
                     _ => return Err(Errno::EINVAL),
@@ -97,7 +97,7 @@ impl Record for Event {
     }
 
     fn show(memory: &GuestMemory<'_>, at: Ptr, out: &mut String) -> Result<()> {
-        let _ = write!(out, "{{userdata={:#x}, error={}}}", memory.read_u64(at)?, memory.read_u16(at.add(8)?)?);
+        let _ = write!(out, "{{userdata={:#x}, error={}}}", memory.read_u64(at)?, memory.read_u16(at.offset(8)?)?);
         Ok(())
     }
 }

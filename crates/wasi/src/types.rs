@@ -187,8 +187,8 @@ impl Record for FileStat {
     }
 
     fn show(memory: &GuestMemory<'_>, at: Ptr, out: &mut String) -> Result<()> {
-        let kind = file_type_name(memory.read_u8(at.add(16)?)?);
-        let (ino, size) = (memory.read_u64(at.add(8)?)?, memory.read_u64(at.add(32)?)?);
+        let kind = file_type_name(memory.read_u8(at.offset(16)?)?);
+        let (ino, size) = (memory.read_u64(at.offset(8)?)?, memory.read_u64(at.offset(32)?)?);
         let _ = write!(out, "{{{kind}, ino={ino}, size={size}}}");
         Ok(())
     }
@@ -220,10 +220,11 @@ impl Record for FdStat {
 
     fn show(memory: &GuestMemory<'_>, at: Ptr, out: &mut String) -> Result<()> {
         let kind = file_type_name(memory.read_u8(at)?);
-        let flags = FdFlags::from_known_bits(memory.read_u16(at.add(2)?)?.into())?;
+        let flags = FdFlags::from_known_bits(memory.read_u16(at.offset(2)?)?.into())?;
         let _ = write!(out, "{{{kind}, flags=");
         flags.name(out);
-        let _ = write!(out, ", base={:#x}, inheriting={:#x}}}", memory.read_u64(at.add(8)?)?, memory.read_u64(at.add(16)?)?);
+        let _ =
+            write!(out, ", base={:#x}, inheriting={:#x}}}", memory.read_u64(at.offset(8)?)?, memory.read_u64(at.offset(16)?)?);
         Ok(())
     }
 }
@@ -244,7 +245,7 @@ impl Record for Prestat {
     }
 
     fn show(memory: &GuestMemory<'_>, at: Ptr, out: &mut String) -> Result<()> {
-        let _ = write!(out, "{{name of {} bytes}}", memory.read_u32(at.add(4)?)?);
+        let _ = write!(out, "{{name of {} bytes}}", memory.read_u32(at.offset(4)?)?);
         Ok(())
     }
 }

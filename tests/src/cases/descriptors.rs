@@ -1,14 +1,14 @@
 //! Descriptors: numbers, dup, shared offsets and flags.
 
-use crate::case::{Need, cases};
+use crate::case::cases;
 use crate::posix::{Errno::*, *};
 
 cases! {
-    the_lowest_free_number_is_taken.needs(&[Need::Clean]),
+    the_lowest_free_number_is_taken,
     a_closed_number_is_ebadf_everywhere,
     close_twice_is_ebadf,
-    dup_takes_the_lowest_number.needs(&[Need::Clean]),
-    dup_from_takes_the_lowest_number_at_or_above.needs(&[Need::Clean]),
+    dup_takes_the_lowest_number,
+    dup_from_takes_the_lowest_number_at_or_above,
     dup_of_a_closed_number_is_ebadf,
     dup_shares_the_offset,
     dup_shares_the_status_flags,

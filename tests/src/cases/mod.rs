@@ -6,9 +6,10 @@ mod attributes;
 mod descriptors;
 mod directories;
 mod fifos;
-mod layers;
 mod links;
 mod listing;
+mod lower_directories;
+mod lower_files;
 mod offsets;
 mod open;
 mod paths;
@@ -23,9 +24,10 @@ pub const GROUPS: &[(&str, &[Case])] = &[
     ("descriptors", descriptors::CASES),
     ("directories", directories::CASES),
     ("fifos", fifos::CASES),
-    ("layers", layers::CASES),
     ("links", links::CASES),
     ("listing", listing::CASES),
+    ("lower_directories", lower_directories::CASES),
+    ("lower_files", lower_files::CASES),
     ("offsets", offsets::CASES),
     ("open", open::CASES),
     ("paths", paths::CASES),

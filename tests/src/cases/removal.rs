@@ -34,6 +34,8 @@ cases! {
     rmdir_of_a_directory_without_permission_bits_works,
     rmdir_of_a_mode_000_file_on_the_way_is_enotdir,
     rmdir_while_open_leaves_a_dead_directory,
+    a_dead_directory_has_attributes_and_no_links.needs(&[Need::DeadDirectories]),
+    a_dead_current_directory_has_attributes_and_no_links.needs(&[Need::DeadDirectories]),
     a_dead_directory_takes_no_names,
     a_dead_directory_has_a_living_dot_dot,
     a_directory_made_again_under_the_name_is_another,
@@ -260,12 +262,28 @@ fn rmdir_of_a_mode_000_file_on_the_way_is_enotdir(os: &mut dyn Posix) {
 fn rmdir_while_open_leaves_a_dead_directory(os: &mut dyn Posix) {
     os.mkdir("d").unwrap();
     let dir = os.open("d", O_RDONLY).unwrap();
+    os.rmdir("d").unwrap();
+    assert_eq!(os.openat(Dir::At(dir), "f", O_RDONLY, 0), Err(ENOENT));
+    assert_eq!(os.statat(Dir::At(dir), "f"), Err(ENOENT));
+    assert_eq!(os.unlinkat(Dir::At(dir), "f"), Err(ENOENT));
+    assert_eq!(os.close(dir), Ok(()));
+}
+
+fn a_dead_directory_has_attributes_and_no_links(os: &mut dyn Posix) {
+    os.mkdir("d").unwrap();
+    let dir = os.open("d", O_RDONLY).unwrap();
     let ino = os.fstat(dir).unwrap().ino;
     os.rmdir("d").unwrap();
     let stat = os.fstat(dir).unwrap();
     assert_eq!((stat.kind, stat.nlink, stat.ino), (Kind::Directory, 0, ino));
-    assert_eq!(os.openat(Dir::At(dir), "f", O_RDONLY, 0), Err(ENOENT));
     assert_eq!(os.statat(Dir::At(dir), ".").map(|s| s.ino), Ok(ino));
+}
+
+fn a_dead_current_directory_has_attributes_and_no_links(os: &mut dyn Posix) {
+    os.mkdir("d").unwrap();
+    os.chdir("d").unwrap();
+    os.rmdir("/d").unwrap();
+    assert_eq!(os.stat(".").map(|s| s.nlink), Ok(0));
 }
 
 fn a_dead_directory_takes_no_names(os: &mut dyn Posix) {
@@ -298,11 +316,12 @@ fn a_dead_directory_has_a_living_dot_dot(os: &mut dyn Posix) {
 fn a_directory_made_again_under_the_name_is_another(os: &mut dyn Posix) {
     os.mkdir("d").unwrap();
     let old = os.open("d", O_RDONLY).unwrap();
+    let ino = os.fstat(old).unwrap().ino;
     os.rmdir("d").unwrap();
     os.mkdir("d").unwrap();
     os.put("d/f", "");
     assert_eq!(os.openat(Dir::At(old), "f", O_RDONLY, 0), Err(ENOENT));
-    assert_ne!(os.fstat(old).unwrap().ino, os.ino("d"));
+    assert_ne!(ino, os.ino("d"));
 }
 
 fn rmdir_of_the_current_directory_works(os: &mut dyn Posix) {
@@ -312,7 +331,7 @@ fn rmdir_of_the_current_directory_works(os: &mut dyn Posix) {
     assert_eq!(os.getcwd(), Err(ENOENT));
     assert_eq!(os.stat("f"), Err(ENOENT));
     assert_eq!(os.open("f", O_WRONLY | O_CREAT), Err(ENOENT));
-    assert_eq!(os.stat(".").map(|s| s.nlink), Ok(0));
+    assert_eq!(os.mkdir("e"), Err(ENOENT));
     assert_eq!(os.chdir("/"), Ok(()));
     assert_eq!(os.getcwd().unwrap(), "/");
 }

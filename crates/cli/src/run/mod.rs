@@ -136,7 +136,8 @@ fn process(plan: &Plan, interrupt: &Interrupt) -> Result<(Process, [std::sync::A
         }
     }
     let ns = tree.build().map_err(|error| crate::error::usage!("{error}"))?;
-    let outputs = [HostOutput::stdout(), HostOutput::stderr()].map(|output| std::sync::Arc::new(output.limit(limits.output, interrupt)));
+    let outputs =
+        [HostOutput::stdout(), HostOutput::stderr()].map(|output| std::sync::Arc::new(output.limit(limits.output, interrupt)));
     let [stdout, stderr] = outputs.clone();
     let process = Process::builder(ns, limits)
         .args(plan.argv.iter().cloned())
