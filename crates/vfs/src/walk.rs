@@ -276,6 +276,8 @@ fn at_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &W
         Found::ReadLink if kind != FileKind::Symlink => return Err(Errno::EINVAL),
         Found::ReadLink => Done::Target(fs.read_link(node)?),
         Found::SetAttr(_) if walk.read_only(&**fs) => return Err(Errno::EROFS),
+        // A link has no mode of its own (fchmodat(2)).
+        Found::SetAttr(attr) if attr.mode.is_some() && kind == FileKind::Symlink => return Err(Errno::ENOTSUP),
         Found::SetAttr(attr) => {
             if attr.size.is_some() {
                 match kind {

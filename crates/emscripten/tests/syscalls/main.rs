@@ -1,0 +1,13 @@
+//! Every syscall over a process in memory and a memory that is a vector: no engine.
+#![forbid(unsafe_code)]
+
+mod attrs;
+mod calls;
+mod descriptors;
+mod files;
+mod generations;
+mod guest;
+mod locks;
+mod polls;
+mod terminals;
+mod trees;
