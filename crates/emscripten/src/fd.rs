@@ -117,7 +117,7 @@ fn status_bits(file: &OpenFile) -> u32 {
     let append = if status.append { OpenFlags::APPEND } else { 0 };
     let nonblock = if status.nonblock { OpenFlags::NONBLOCK } else { 0 };
     // A 64-bit Linux shows it for whatever was opened by a path.
-    let large = if file.kind() == FileKind::Fifo { 0 } else { OpenFlags::LARGEFILE };
+    let large = if matches!(file.kind(), FileKind::Fifo | FileKind::Socket) { 0 } else { OpenFlags::LARGEFILE };
     access | append | nonblock | large
 }
 

@@ -22,6 +22,7 @@ mod ioctl;
 mod layout;
 mod open;
 mod poll;
+mod socket;
 pub mod split;
 mod stat;
 mod tree;
@@ -39,6 +40,11 @@ pub use ioctl::__syscall_ioctl;
 pub use layout::{Stat88, Stat96};
 pub use open::{__syscall_open, __syscall_openat, OpenFlags};
 pub use poll::{__syscall__newselect, __syscall_poll, __syscall_poll_nonblocking};
+pub use socket::{
+    __syscall_accept4, __syscall_bind, __syscall_connect, __syscall_getpeername, __syscall_getsockname, __syscall_getsockopt,
+    __syscall_listen, __syscall_recvfrom, __syscall_recvmsg, __syscall_sendmsg, __syscall_sendto, __syscall_setsockopt,
+    __syscall_shutdown, __syscall_socket,
+};
 pub use stat::{
     __syscall_faccessat, __syscall_fstat64, __syscall_fstatfs64, __syscall_lstat64, __syscall_newfstatat, __syscall_stat64,
     __syscall_statfs64,
@@ -76,9 +82,12 @@ macro_rules! functions {
     ($each:ident! $($with:tt)*) => {
         $each! { { $($with)* } [$crate] $crate::Emscripten;
             __syscall__newselect(nfds, readfds, writefds, exceptfds, timeout) may_wait;
+            __syscall_accept4(fd, addr, len, flags, _5, _6) may_wait;
+            __syscall_bind(fd, addr, len, _4, _5, _6);
             __syscall_chdir(path);
             __syscall_chmod(path, mode);
             __syscall_chown32(path, uid, gid);
+            __syscall_connect(fd, addr, len, _4, _5, _6);
             __syscall_dup(fd);
             __syscall_dup3(fd, newfd, flags);
             __syscall_faccessat(dirfd, path, amode, flags);
@@ -101,11 +110,15 @@ macro_rules! functions {
             __syscall_getegid32();
             __syscall_geteuid32();
             __syscall_getgid32();
+            __syscall_getpeername(fd, addr, len, _4, _5, _6);
+            __syscall_getsockname(fd, addr, len, _4, _5, _6);
+            __syscall_getsockopt(fd, level, option, value, len, _6);
             __syscall_getuid32();
             __syscall_getuid32_js();
             __syscall_ioctl(fd, op, varargs);
             __syscall_lchown32(path, uid, gid);
             __syscall_linkat(olddirfd, oldpath, newdirfd, newpath, flags);
+            __syscall_listen(fd, backlog, _3, _4, _5, _6);
             __syscall_lstat64(path, stat);
             __syscall_mkdir(path, mode);
             __syscall_mkdirat(dirfd, path, mode);
@@ -120,9 +133,16 @@ macro_rules! functions {
             __syscall_poll_nonblocking(fds, nfds) may_wait;
             __syscall_readlink(path, buf, bufsize);
             __syscall_readlinkat(dirfd, path, buf, bufsize);
+            __syscall_recvfrom(fd, buf, len, flags, addr, addrlen) may_wait;
+            __syscall_recvmsg(fd, msg, flags, _4, _5, _6) may_wait;
             __syscall_rename(oldpath, newpath);
             __syscall_renameat(olddirfd, oldpath, newdirfd, newpath);
             __syscall_rmdir(path);
+            __syscall_sendmsg(fd, msg, flags, _4, _5, _6) may_wait;
+            __syscall_sendto(fd, buf, len, flags, addr, addrlen) may_wait;
+            __syscall_setsockopt(fd, level, option, value, len, _6);
+            __syscall_shutdown(fd, how, _3, _4, _5, _6);
+            __syscall_socket(domain, kind, protocol, _4, _5, _6);
             __syscall_stat64(path, stat);
             __syscall_statfs64(path, size, buf);
             __syscall_symlink(target, linkpath);

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use stratafs::{Errno, Fd, Outcome, PollFd, Process, Result};
+use stratafs::{Errno, Fd, FileKind, Outcome, PollFd, Process, Result};
 use stratafs_abi::{Call, GuestMemory, Ptr, Size};
 
 use crate::args::check_buffer;
@@ -14,11 +14,12 @@ const POLLRDNORM: u16 = 0x40;
 const POLLWRNORM: u16 = 0x100;
 
 /// The `revents` of a descriptor that was asked for `events`.
-fn revents(polled: &PollFd, events: u16) -> u16 {
+fn revents(process: &Process, polled: &PollFd, events: u16) -> u16 {
     let Ok(ready) = polled.ready else { return POLLNVAL };
     let mut found = 0;
     // As on Linux, a pipe that is empty and has no writers is hung up and not readable.
-    if ready.readable && !(ready.hangup && ready.bytes == 0) {
+    let pipe = process.descriptor(polled.fd).is_ok_and(|descriptor| descriptor.file.kind() == FileKind::Fifo);
+    if ready.readable && !(pipe && ready.hangup && ready.bytes == 0) {
         found |= POLLIN | POLLRDNORM;
     }
     if ready.writable {
@@ -65,7 +66,7 @@ pub fn __syscall_poll(cx: &mut Call<'_>, fds: Ptr, nfds: u32, timeout: i32) -> R
     }
     let mut ready = 0;
     for (polled, (at, events)) in polled.iter().zip(asked) {
-        let found = revents(polled, events);
+        let found = revents(cx.process, polled, events);
         cx.memory.write_u16(at.offset(6)?, found)?;
         ready += u32::from(found != 0);
     }

@@ -17,6 +17,7 @@ mod open_file;
 mod open_how;
 mod process;
 mod random;
+mod socket;
 mod tree;
 mod types;
 mod walk;

@@ -8,6 +8,7 @@ use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use crate::filesystem::FileHandle;
 use crate::locks::LockOwner;
 use crate::namespace::Place;
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::{Access, Errno, FileKind, Result, SetAttr, Stat};
 
@@ -43,6 +44,7 @@ pub struct OpenFile {
     offset: AtomicU64,
     /// The locks that belong to the open file, once it has asked for one.
     locks: Mutex<Option<Box<LockOwner>>>,
+    socket: Option<Arc<Socket>>,
 }
 
 impl OpenFile {
@@ -63,6 +65,7 @@ impl OpenFile {
             nonblock: AtomicBool::new(false),
             offset: AtomicU64::new(0),
             locks: Mutex::new(None),
+            socket: None,
         }
     }
 
@@ -71,6 +74,16 @@ impl OpenFile {
     pub fn stream(stream: Arc<dyn Stream>, access: Access) -> Self {
         let kind = stream.stat().kind;
         OpenFile::unplaced(Body::Stream(stream), kind, access)
+    }
+
+    /// A socket, which is a stream with an address.
+    pub(crate) fn socket(socket: Arc<Socket>) -> Self {
+        OpenFile { socket: Some(socket.clone()), ..OpenFile::stream(socket, Access::READ_WRITE) }
+    }
+
+    /// The socket, when it is one.
+    pub(crate) fn as_socket(&self) -> Option<&Arc<Socket>> {
+        self.socket.as_ref()
     }
 
     /// What it is.

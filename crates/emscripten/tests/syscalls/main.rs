@@ -9,5 +9,6 @@ mod generations;
 mod guest;
 mod locks;
 mod polls;
+mod sockets;
 mod terminals;
 mod trees;

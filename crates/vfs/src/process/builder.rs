@@ -39,6 +39,7 @@ impl Process {
             waiting_since: None,
             opening: None,
             locks: LockOwner::process(),
+            network: Arc::default(),
         };
         let null: Arc<dyn Stream> = Arc::new(NullStream);
         ProcessBuilder { process, streams: [null.clone(), null.clone(), null], preopens: Vec::new(), cwd: None }

@@ -8,6 +8,7 @@ mod locks;
 mod open;
 mod paths;
 mod poll;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ use crate::namespace::{MountId, Namespace, Place};
 use crate::node::NodeRef;
 use crate::pipe::PipeEnd;
 use crate::random::Random;
+use crate::socket::Network;
 use crate::walk::{Done, Escape, Op, Walk};
 use crate::{Clock, Errno, FileKind, Interrupt, Limits, Result};
 
@@ -78,6 +80,7 @@ pub struct Process {
     opening: Option<PipeEnd>,
     /// The locks on ranges of bytes that it holds.
     locks: LockOwner,
+    network: Arc<Network>,
 }
 
 impl Process {
