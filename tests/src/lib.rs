@@ -6,6 +6,7 @@ pub mod backends;
 mod calls;
 pub mod case;
 pub mod cases;
+pub mod guest;
 pub mod native;
 pub mod posix;
 pub mod process;

@@ -1,4 +1,5 @@
 //! The guest programs belong to their sources: what `fixtures/guests/SHA256SUMS` lists is what is there.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::fs;

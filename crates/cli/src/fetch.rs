@@ -67,7 +67,15 @@ pub fn python(given: Option<&Path>) -> Result<Module> {
     if let Some(path) = std::env::var_os("STRATAFS_PYTHON").filter(|path| !path.is_empty()) {
         return module::read(Path::new(&path)).map_err(|error| usage!("STRATAFS_PYTHON={error}"));
     }
-    let path = cached(&CPYTHON, &CacheDir::open()?, &Tools::default())?;
+    pinned(&CacheDir::open()?)
+}
+
+/// The pinned CPython module from `cache`, fetched when it is not there.
+///
+/// # Errors
+/// As [`python`], when nothing can be fetched.
+pub fn pinned(cache: &CacheDir) -> Result<Module> {
+    let path = cached(&CPYTHON, cache, &Tools::default())?;
     let mut module = module::read(&path)?;
     module.sha256 = Some(CPYTHON.sha256);
     Ok(module)

@@ -123,7 +123,11 @@ impl FdTable {
             return Err(Errno::EINVAL);
         }
         let index = self.free_from(at_least.index())?;
-        self.put(index, descriptor)
+        let fd = self.put(index, descriptor)?;
+        if at_least.index() <= self.lowest {
+            self.lowest = index + 1;
+        }
+        Ok(fd)
     }
 
     /// Puts `descriptor` at `fd`, closing what was there.

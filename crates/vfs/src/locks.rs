@@ -349,7 +349,8 @@ impl LockOwner {
         Ok(())
     }
 
-    fn forget_waiting(&mut self) {
+    /// Notes that this owner waits for nobody.
+    pub fn forget_waiting(&mut self) {
         if std::mem::take(&mut self.waiting) {
             WAITING.lock().remove(&self.owner.id);
         }

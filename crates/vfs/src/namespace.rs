@@ -30,11 +30,21 @@ pub struct Place {
 pub(crate) struct Mount {
     pub root: NodeRef,
     pub root_key: u64,
+    /// Whether `root` is the top of its filesystem, and not a directory in it.
+    pub whole: bool,
     pub dev: u64,
     pub read_only: bool,
     /// The directory that it is mounted in; the root mount has none.
     above: Option<Place>,
     children: Vec<Child>,
+}
+
+impl Mount {
+    fn new(root: NodeRef, dev: u64, read_only: bool, above: Option<Place>) -> Self {
+        let root_key = root.key();
+        let whole = root.parent().is_ok_and(|above| above.key() == root_key);
+        Mount { root, root_key, whole, dev, read_only, above, children: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -64,15 +74,18 @@ impl Namespace {
     /// A tree with the directory `root` at `/`.
     #[must_use]
     pub fn new(root: NodeRef, limits: &Limits) -> Self {
-        let mount = Mount { root_key: root.key(), root, dev: 1, read_only: false, above: None, children: Vec::new() };
-        Namespace { mounts: vec![mount], path_max: limits.path, symlinks_max: limits.symlinks }
+        Namespace { mounts: vec![Mount::new(root, 1, false, None)], path_max: limits.path, symlinks_max: limits.symlinks }
     }
 
-    /// Mounts the directory `root` at the absolute path `at`, over whatever is there.
+    /// Mounts the directory `root` at the absolute path `at`, over whatever is there. An outer mount comes before those inside it.
     ///
     /// # Errors
-    /// `EINVAL` when `at` is not absolute or is `/`; `EBUSY` when something is mounted there already; what resolving `at` gives.
+    /// `ENOTDIR` when `root` is none; `EINVAL` when `at` is not absolute, is `/` or has a `..`; `EBUSY` when something is mounted there already;
+    /// what resolving `at` gives, a link on the way being `ENOTDIR`. Nothing is mounted then.
     pub fn mount(&mut self, at: &[u8], root: NodeRef, read_only: bool) -> Result<()> {
+        if root.stat()?.kind != FileKind::Directory {
+            return Err(Errno::ENOTDIR);
+        }
         let (dir, name) = self.mount_point(at)?;
         if self.mounted_on(dir.mount, || dir.node.key(), Name::new(&name)?).is_some() {
             return Err(Errno::EBUSY);
@@ -87,6 +100,8 @@ impl Namespace {
             return Err(Errno::EINVAL);
         }
         let mut names: Vec<&[u8]> = at.split(|&b| b == b'/').filter(|n| !n.is_empty() && *n != b".").collect();
+        // Before the first stand-in is made.
+        names.iter().try_for_each(|name| Name::new(name).map(drop))?;
         let last = names.pop().ok_or(Errno::EINVAL)?.to_vec();
         let mut dir = self.root();
         for name in names {
@@ -115,7 +130,7 @@ impl Namespace {
         if let Some(mount) = self.mounts.get_mut(dir.mount.0 as usize) {
             mount.children.push(Child { dir_key: dir.node.key(), name: name.into(), mount: id });
         }
-        self.mounts.push(Mount { root_key: root.key(), root, dev, read_only, above: Some(dir), children: Vec::new() });
+        self.mounts.push(Mount::new(root, dev, read_only, Some(dir)));
         id
     }
 
@@ -164,12 +179,9 @@ impl Namespace {
     }
 
     /// Whether anything is mounted in the directory of `mount` whose key is given. Cheap when nothing is mounted in `mount`.
-    pub(crate) fn is_mounted_in(&self, mount: MountId, dir_key: impl FnOnce() -> u64) -> bool {
+    pub(crate) fn is_mounted_in(&self, mount: MountId, dir_key: impl FnOnce() -> Option<u64>) -> bool {
         let children = &self.mount_of(mount).children;
-        !children.is_empty() && {
-            let key = dir_key();
-            children.iter().any(|c| c.dir_key == key)
-        }
+        !children.is_empty() && dir_key().is_some_and(|key| children.iter().any(|c| c.dir_key == key))
     }
 
     /// Names that are mounted in a directory, with the roots of the mounts.

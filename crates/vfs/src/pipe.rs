@@ -52,10 +52,11 @@ impl Pipe {
         state.writers += usize::from(access.write);
         state.readers_ever += u64::from(access.read);
         state.writers_ever += u64::from(access.write);
-        let peers_ever = if access.read { state.writers_ever } else { state.readers_ever };
+        let (peers, peers_ever) =
+            if access.read { (state.writers, state.writers_ever) } else { (state.readers, state.readers_ever) };
         drop(state);
         self.event.signal();
-        PipeEnd { pipe: self.clone(), access, peers_ever }
+        PipeEnd { pipe: self.clone(), access, peers_ever, alone: peers == 0 }
     }
 
     /// Whether someone could read.
@@ -71,6 +72,8 @@ pub struct PipeEnd {
     pipe: Arc<Pipe>,
     access: Access,
     peers_ever: u64,
+    /// Nobody held the other end when this one was made. Until somebody has come, nobody has gone.
+    alone: bool,
 }
 
 impl PipeEnd {
@@ -133,6 +136,9 @@ impl Stream for PipeEnd {
         }
         let total: usize = bufs.iter().map(|buf| buf.len()).sum();
         let seen = self.pipe.event.times();
+        if total == 0 {
+            return Ok(Outcome::Ready(0));
+        }
         let mut state = self.pipe.state.lock();
         if state.readers == 0 {
             return Err(Errno::EPIPE);
@@ -157,11 +163,13 @@ impl Stream for PipeEnd {
     fn readiness(&self) -> Readiness {
         let state = self.pipe.state.lock();
         let reading = self.access.read;
+        // As poll(2): the reader of a FIFO that no writer has opened yet is not told of an end.
+        let hangup = reading && state.writers == 0 && !(self.alone && state.writers_ever == self.peers_ever);
         Readiness {
-            readable: reading && (!state.bytes.is_empty() || state.writers == 0),
+            readable: reading && (!state.bytes.is_empty() || hangup),
             writable: self.access.write
                 && (state.readers == 0 || self.pipe.capacity - state.bytes.len().min(self.pipe.capacity) >= PIPE_BUF),
-            hangup: reading && state.writers == 0,
+            hangup,
             error: self.access.write && state.readers == 0,
             bytes: if reading { state.bytes.len() as u64 } else { 0 },
         }

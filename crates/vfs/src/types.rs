@@ -186,7 +186,8 @@ impl Access {
     }
 }
 
-/// A place in a directory listing: 0 is the start; [`DirEntry::next`] continues. Stable while the directory changes.
+/// A place in a directory listing: 0 is the start; [`DirEntry::next`] continues. Stable while the directory changes. A backend's stay
+/// below 2^62 - 2.
 pub type Cookie = u64;
 
 /// One entry of a listing. `.` and `..` are not among a backend's entries.

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::filesystem::{Entry, Filesystem, Opened};
 use crate::namespace::{MountId, Namespace, Place};
 use crate::node::NodeRef;
@@ -63,10 +65,10 @@ pub(crate) enum Done {
         place: Place,
         last: Option<Component>,
     },
-    /// The path ends on one of the process's own descriptors.
+    /// The path ends on one of the process's own descriptors, or on the link to it, with the link's attributes.
     SelfFd {
         fd: u32,
-        follow: bool,
+        link: Option<Stat>,
     },
 }
 
@@ -99,7 +101,9 @@ pub(crate) struct Walk<'a> {
     at: usize,
     links_left: u32,
     pub escape: Escape,
-    depth: u32,
+    /// Under [`Escape::Deny`], the keys of the directories that were left downwards: what `..` must lead back to, so that a directory
+    /// which somebody moves meanwhile is no way out.
+    trail: SmallVec<[u64; 16]>,
 }
 
 impl<'a> Walk<'a> {
@@ -124,7 +128,7 @@ impl<'a> Walk<'a> {
             at: 0,
             links_left: ns.symlinks_max(),
             escape: Escape::Clamp,
-            depth: 0,
+            trail: SmallVec::new(),
         })
     }
 
@@ -150,23 +154,33 @@ impl<'a> Walk<'a> {
         Place { mount: self.mount, node: NodeRef::new(fs, node.clone()) }
     }
 
-    fn descend(&mut self) {
-        self.depth = self.depth.saturating_add(1);
+    fn descend(&mut self, from: impl FnOnce() -> u64) {
+        if self.escape == Escape::Deny {
+            self.trail.push(from());
+        }
     }
 
-    fn ascend(&mut self) -> Result<()> {
-        if self.escape == Escape::Deny {
-            self.depth = self.depth.checked_sub(1).ok_or(Errno::EPERM)?;
+    /// The key that the directory above must have, when that matters.
+    fn ascend(&mut self) -> Result<Option<u64>> {
+        match self.escape {
+            Escape::Clamp => Ok(None),
+            Escape::Deny => self.trail.pop().map(Some).ok_or(Errno::EPERM),
         }
-        Ok(())
     }
 
     /// Puts the target of a link before the rest of the path. Answers where to go on when that is not the link's directory.
+    ///
+    /// # Errors
+    /// `ELOOP` for one link too many; `EPERM` for an absolute link or one to an own descriptor that would leave the start; `ENOENT` for an
+    /// empty target, `ENAMETOOLONG` for one as long as no link may be, `EIO` for one with a NUL, which no filesystem should give.
     fn follow<F: Filesystem>(&mut self, fs: &F, node: &F::Node, component: &Component) -> Result<Option<Step>> {
         self.links_left = self.links_left.checked_sub(1).ok_or(Errno::ELOOP)?;
         if let Some(fd) = fs.self_fd(node) {
+            if self.escape == Escape::Deny {
+                return Err(Errno::EPERM);
+            }
             return Ok(Some(if component.last && !component.slash {
-                Step::Done(Done::SelfFd { fd, follow: true })
+                Step::Done(Done::SelfFd { fd, link: None })
             } else {
                 Step::Fd(fd)
             }));
@@ -178,6 +192,12 @@ impl<'a> Walk<'a> {
         };
         if absolute && self.escape == Escape::Deny {
             return Err(Errno::EPERM);
+        }
+        if path.len() >= self.ns.path_max() {
+            return Err(Errno::ENAMETOOLONG);
+        }
+        if path.contains(&0) {
+            return Err(Errno::EIO);
         }
         path.extend_from_slice(self.path.get(component.range.end..).unwrap_or_default());
         self.path = Cow::Owned(path);
@@ -196,13 +216,18 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
         match walk.path.get(component.range.clone()).unwrap_or_default() {
             b"." => continue,
             b".." => {
-                walk.ascend()?;
-                if walk.ns.mount_of(walk.mount).root_key == fs.key(&dir) {
-                    if walk.mount != MountId::ROOT {
-                        return Ok(Step::Up);
-                    }
-                } else {
+                let above = walk.ascend()?;
+                let mount = walk.ns.mount_of(walk.mount);
+                if mount.root_key != fs.key(&dir) {
                     dir = Cow::Owned(fs.parent(&dir)?);
+                    if above.is_some_and(|key| key != fs.key(&dir)) {
+                        return Err(Errno::EPERM);
+                    }
+                    if !mount.whole {
+                        check_below(&**fs, &dir, mount.root_key)?;
+                    }
+                } else if walk.mount != MountId::ROOT {
+                    return Ok(Step::Up);
                 }
                 continue;
             }
@@ -214,7 +239,7 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             {
                 return on_mount_point(fs, &dir, walk, last, component).map(Step::Done);
             }
-            walk.descend();
+            walk.descend(|| fs.key(&dir));
             return Ok(Step::Down(child));
         }
         if component.last {
@@ -226,7 +251,7 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
         let Entry { node, kind } = fs.lookup(&dir, walk.name(&component)?)?;
         match kind {
             FileKind::Directory => {
-                walk.descend();
+                walk.descend(|| fs.key(&dir));
                 dir = Cow::Owned(node);
             }
             FileKind::Symlink => {
@@ -237,6 +262,20 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             _ => return Err(Errno::ENOTDIR),
         }
     }
+}
+
+/// Whether `dir` lies in the directory with the key `root`: where a mount shows a part of a filesystem, a directory that was moved out of
+/// that part leads nowhere, as on Linux.
+fn check_below<F: Filesystem>(fs: &F, dir: &F::Node, root: u64) -> Result<()> {
+    let mut at = Cow::Borrowed(dir);
+    while fs.key(&at) != root {
+        let above = fs.parent(&at)?;
+        if fs.key(&above) == fs.key(&at) {
+            return Err(Errno::ENOENT);
+        }
+        at = Cow::Owned(above);
+    }
+    Ok(())
 }
 
 /// The last component, which is a name and no mount point. `None`: it was a link, and the walk goes on in `dir`.
@@ -256,7 +295,8 @@ fn at_last<F: Filesystem>(
                     return walk.follow(&**fs, &node, &component);
                 }
                 if let Some(fd) = fs.self_fd(&node) {
-                    return Ok(Some(Step::Done(Done::SelfFd { fd, follow: false })));
+                    let link = Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(&node)? };
+                    return Ok(Some(Step::Done(Done::SelfFd { fd, link: Some(link) })));
                 }
             }
             if component.slash && kind != FileKind::Directory {
@@ -275,16 +315,19 @@ fn at_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &W
         Found::Place => Done::Place(walk.place(fs, node), kind),
         Found::ReadLink if kind != FileKind::Symlink => return Err(Errno::EINVAL),
         Found::ReadLink => Done::Target(fs.read_link(node)?),
-        Found::SetAttr(_) if walk.read_only(&**fs) => return Err(Errno::EROFS),
-        // A link has no mode of its own (fchmodat(2)).
-        Found::SetAttr(attr) if attr.mode.is_some() && kind == FileKind::Symlink => return Err(Errno::ENOTSUP),
         Found::SetAttr(attr) => {
-            if attr.size.is_some() {
-                match kind {
-                    FileKind::File => {}
-                    FileKind::Directory => return Err(Errno::EISDIR),
-                    _ => return Err(Errno::EINVAL),
-                }
+            match kind {
+                _ if attr.size.is_none() => {}
+                FileKind::File => {}
+                FileKind::Directory => return Err(Errno::EISDIR),
+                _ => return Err(Errno::EINVAL),
+            }
+            if walk.read_only(&**fs) {
+                return Err(Errno::EROFS);
+            }
+            // A link has no mode of its own (fchmodat(2)).
+            if attr.mode.is_some() && kind == FileKind::Symlink {
+                return Err(Errno::ENOTSUP);
             }
             fs.set_attr(node, attr)?;
             Done::Unit
@@ -323,6 +366,7 @@ fn on_mount_point<F: Filesystem>(
 ) -> Result<Done> {
     match last {
         Last::Create(..) => Err(Errno::EEXIST),
+        Last::Remove(_) if walk.read_only(&**fs) => Err(Errno::EROFS),
         Last::Remove(Removal::File) => Err(Errno::EISDIR),
         Last::Remove(Removal::Directory) => Err(Errno::EBUSY),
         Last::Parent => Ok(Done::Parent { place: walk.place(fs, dir), last: Some(component) }),
@@ -354,7 +398,7 @@ fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &La
             if component.slash && *removal == Removal::File {
                 return Err(if fs.lookup(dir, name)?.kind == FileKind::Directory { Errno::EISDIR } else { Errno::ENOTDIR });
             }
-            let key = || fs.lookup(dir, name).map_or(0, |entry| fs.key(&entry.node));
+            let key = || fs.lookup(dir, name).ok().map(|entry| fs.key(&entry.node));
             if walk.ns.is_mounted_in(walk.mount, key) {
                 return Err(if *removal == Removal::File { Errno::EISDIR } else { Errno::ENOTEMPTY });
             }

@@ -68,6 +68,9 @@ pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &
 fn run<T: 'static>(store: &mut Store<T>, instance: &Instance, name: &str, interrupt: &Interrupt) -> Result<Ended, Error> {
     // A missing function cannot be: `start` has just seen it.
     let Some(start) = instance.get_func(&*store, name) else { return Ok(Ended::Exit(0)) };
+    if interrupt.is_raised() {
+        return Ok(Ended::Interrupted);
+    }
     store.set_fuel(SLICE)?;
     let mut call = start.call_resumable(&mut *store, &[], &mut [])?;
     loop {

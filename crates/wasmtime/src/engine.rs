@@ -1,5 +1,7 @@
 //! Engine settings, interruption of computing guests, the bound on linear memory.
 
+use std::sync::atomic::{Ordering, fence};
+
 use stratafs::Interrupt;
 use stratafs_abi::Stop;
 use wasmtime::{Config, Engine, ResourceLimiter, Result, Store, UpdateDeadline};
@@ -23,13 +25,18 @@ pub fn config() -> Config {
 
 /// Lets the process's interrupt stop a guest that computes. The engine must have been made with [`config`], or with epochs.
 pub fn interruptible<T: 'static>(store: &mut Store<T>, get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static) {
-    store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |mut cx| {
         if get(cx.data_mut()).process.interrupt().is_raised() {
             return Err(Stop::Interrupted.into());
         }
         Ok(UpdateDeadline::Continue(1))
     });
+    store.set_epoch_deadline(1);
+    // In this order: who raises after the look also moves the epoch past the deadline that stands.
+    fence(Ordering::SeqCst);
+    if get(store.data_mut()).process.interrupt().is_raised() {
+        store.set_epoch_deadline(0);
+    }
 }
 
 /// Stops a guest of an [`interruptible`] store from another thread, whether it waits or computes.
@@ -49,6 +56,7 @@ impl Interrupter {
     /// Stops them.
     pub fn raise(&self) {
         self.interrupt.raise();
+        fence(Ordering::SeqCst);
         self.engine.increment_epoch();
     }
 }

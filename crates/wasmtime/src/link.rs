@@ -2,7 +2,8 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
 use async_io::Timer;
 use stratafs::Wait;
@@ -80,7 +81,9 @@ async fn awaiting<T: Send + 'static, A: Abi, F: GuestFn<Args>, Args>(
             Flow::Wait(wait) => {
                 let interrupt = get(caller.data_mut()).process.interrupt().clone();
                 if !interrupt.is_raised() {
+                    let unless_dropped = Abandon { caller: &mut caller, get };
                     Waiting::new(interrupt.or(wait)).await;
+                    std::mem::forget(unless_dropped);
                 }
                 if interrupt.is_raised() {
                     return Err(Stop::Interrupted.into());
@@ -90,11 +93,38 @@ async fn awaiting<T: Send + 'static, A: Abi, F: GuestFn<Args>, Args>(
     }
 }
 
+/// Tells the process that the call which waits will not be run again, when its future is dropped.
+struct Abandon<'a, 'c, T: 'static, G: Get<T>> {
+    caller: &'a mut Caller<'c, T>,
+    get: G,
+}
+
+impl<T: 'static, G: Get<T>> Drop for Abandon<'_, '_, T, G> {
+    fn drop(&mut self) {
+        (self.get)(self.caller.data_mut()).process.abandon_wait();
+    }
+}
+
 /// A [`Wait`] as a future.
 struct Waiting {
     wait: Wait,
     timer: Option<Timer>,
-    waker: Option<Waker>,
+    waker: Option<Own>,
+}
+
+/// The waker that the events know: not the task's own, because other waits of the same task may stand at the same events, and taking
+/// back theirs would lose their wake-up.
+struct Own {
+    task: Waker,
+    relay: Waker,
+}
+
+struct Relay(Waker);
+
+impl Wake for Relay {
+    fn wake(self: Arc<Self>) {
+        self.0.wake_by_ref();
+    }
 }
 
 impl Waiting {
@@ -104,8 +134,8 @@ impl Waiting {
     }
 
     fn forget(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            self.wait.forget(&waker);
+        if let Some(own) = self.waker.take() {
+            self.wait.forget(&own.relay);
         }
     }
 }
@@ -113,13 +143,19 @@ impl Waiting {
 impl Future for Waiting {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.forget();
-        if self.wait.poll(cx.waker()) {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if this.waker.as_ref().is_none_or(|own| !own.task.will_wake(cx.waker())) {
+            this.forget();
+        }
+        let own = this.waker.get_or_insert_with(|| {
+            let task = cx.waker().clone();
+            Own { relay: Waker::from(Arc::new(Relay(task.clone()))), task }
+        });
+        if this.wait.poll(&own.relay) {
             return Poll::Ready(());
         }
-        self.waker = Some(cx.waker().clone());
-        match &mut self.timer {
+        match &mut this.timer {
             Some(timer) => Pin::new(timer).poll(cx).map(drop),
             None => Poll::Pending,
         }

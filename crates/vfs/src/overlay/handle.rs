@@ -17,8 +17,8 @@ struct OverlayHandle {
     overlay: Arc<Overlay>,
     node: Arc<OverlayNode>,
     access: Access,
-    /// The handle on the contents, and the node's version that it belongs to.
-    current: RwLock<(u64, Arc<dyn FileHandle>)>,
+    /// The handle on the contents, and the node's version that it belongs to. None before the first use of what nothing can change.
+    current: RwLock<Option<(u64, Arc<dyn FileHandle>)>>,
 }
 
 impl Overlay {
@@ -38,10 +38,12 @@ impl Overlay {
         let file = node.as_file()?;
         let keep = if access.truncate { 0 } else { u64::MAX };
         let current = if access.mutates() {
-            self.writing(node, keep, |state| Ok((file.version(), open_file(&state.source.node, access)?)))?
+            self.writing(node, keep, |state| Ok(Some((file.version(), open_file(&state.source.node, access)?))))?
         } else {
-            let state = file.state.read();
-            (file.version(), open_file(&state.source.node, access)?)
+            let source = &file.state.read().source.node;
+            // An archive's member is opened when it is first read: most opens of a search path only look.
+            let fixed = source.read_only() && source.stable();
+            if fixed { None } else { Some((file.version(), open_file(source, access)?)) }
         };
         let (overlay, node) = (self.me.upgrade().ok_or(Errno::EIO)?, node.clone());
         let access = Access { truncate: false, ..access };
@@ -78,12 +80,12 @@ impl OverlayHandle {
         let version = self.node.as_file()?.version();
         {
             let current = self.current.read();
-            if current.0 == version {
-                return Ok(current.1.clone());
+            if let Some((_, handle)) = current.as_ref().filter(|(at, _)| *at == version) {
+                return Ok(handle.clone());
             }
         }
         let handle = open_file(&state.source.node, self.access)?;
-        let old = std::mem::replace(&mut *self.current.write(), (version, handle.clone()));
+        let old = self.current.write().replace((version, handle.clone()));
         drop(old);
         Ok(handle)
     }
@@ -95,8 +97,8 @@ impl FileHandle for OverlayHandle {
         let version = file.version();
         {
             let current = self.current.read();
-            if current.0 == version {
-                return current.1.read_at(buf, offset);
+            if let Some((_, handle)) = current.as_ref().filter(|(at, _)| *at == version) {
+                return handle.read_at(buf, offset);
             }
         }
         let handle = self.fresh(&file.state.read())?;

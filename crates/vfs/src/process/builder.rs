@@ -36,8 +36,7 @@ impl Process {
             interrupt: Interrupt::new(),
             exit: None,
             pipes: 0,
-            waiting_since: None,
-            opening: None,
+            pending: None,
             locks: LockOwner::process(),
             network: Arc::default(),
         };

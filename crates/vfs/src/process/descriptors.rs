@@ -33,6 +33,7 @@ impl Process {
     /// # Errors
     /// `EBADF`.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
+        self.abandon_wait();
         let descriptor = self.fds.remove(fd)?;
         self.closing(&descriptor.file);
         Ok(())
@@ -52,6 +53,7 @@ impl Process {
     /// # Errors
     /// `EBADF`; `EINVAL` when `at_least` is past the limit; `EMFILE`.
     pub fn dup(&mut self, fd: Fd, at_least: Fd, cloexec: bool) -> Result<Fd> {
+        self.abandon_wait();
         let descriptor = Descriptor { cloexec, preopen: None, ..self.fds.get(fd)?.clone() };
         self.fds.insert(descriptor, at_least)
     }
@@ -61,6 +63,7 @@ impl Process {
     /// # Errors
     /// `EBADF` when `fd` is not open or `to` is past the limit.
     pub fn dup_to(&mut self, fd: Fd, to: Fd, cloexec: bool) -> Result<Fd> {
+        self.abandon_wait();
         let descriptor = Descriptor { cloexec, preopen: None, ..self.fds.get(fd)?.clone() };
         if fd == to { Ok(fd) } else { self.replace(to, descriptor) }
     }
@@ -70,6 +73,7 @@ impl Process {
     /// # Errors
     /// `EBADF` when either is not open.
     pub fn renumber(&mut self, from: Fd, to: Fd) -> Result<()> {
+        self.abandon_wait();
         self.fds.get(to)?;
         self.fds.get(from)?;
         if from != to {
@@ -84,6 +88,7 @@ impl Process {
     /// # Errors
     /// `EMFILE`; nothing is left open then.
     pub fn pipe(&mut self, nonblock: bool, cloexec: bool) -> Result<(Fd, Fd)> {
+        self.abandon_wait();
         self.pipes += 1;
         let pipe = Pipe::new(self.limits.pipe, self.pipes);
         let mut ends = [Access::READ, Access::WRITE].map(|access| {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::{IoSlice, IoSliceMut};
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub trait ReadBufs {
     fn get(&mut self, index: usize) -> Result<&mut [u8]>;
 }
 
-impl ReadBufs for [IoSliceMut<'_>] {
+impl ReadBufs for &mut [IoSliceMut<'_>] {
     fn count(&self) -> usize {
         self.len()
     }
@@ -62,18 +63,17 @@ fn unless_nonblocking<T>(file: &OpenFile, outcome: Outcome<T>) -> Result<Outcome
     }
 }
 
-/// Fills `bufs` in order with `read`, which is told how many bytes came before. Ends at the first short read; an error after the first
-/// bytes is kept for the next call.
+/// Fills `bufs` in order with `read`, which is told how many bytes came before. Ends at the first short read, and where an error comes
+/// after the first bytes.
 fn fill(bufs: &mut dyn ReadBufs, max: usize, mut read: impl FnMut(&mut [u8], usize) -> Result<usize>) -> Result<usize> {
     let mut total = 0;
     for index in 0..bufs.count() {
-        let buf = bufs.get(index)?;
-        let len = buf.len().min(max - total);
-        if len == 0 {
-            continue;
-        }
-        match read(buf.get_mut(..len).unwrap_or_default(), total) {
-            Ok(n) => {
+        let read = bufs.get(index).and_then(|buf| {
+            let len = buf.len().min(max - total);
+            if len == 0 { Ok((0, 0)) } else { Ok((len, read(buf.get_mut(..len).unwrap_or_default(), total)?)) }
+        });
+        match read {
+            Ok((len, n)) => {
                 total += n.min(len);
                 if n < len {
                     break;
@@ -87,6 +87,11 @@ fn fill(bufs: &mut dyn ReadBufs, max: usize, mut read: impl FnMut(&mut [u8], usi
 }
 
 fn read_file(handle: &Arc<dyn FileHandle>, bufs: &mut dyn ReadBufs, max: usize, offset: u64) -> Result<usize> {
+    // The sum is asked for only where it matters: a guest's buffers are not looked at twice.
+    if check_span(offset, max).is_err() {
+        let sum = (0..bufs.count()).try_fold(0, |sum: usize, index| Ok(sum.saturating_add(bufs.get(index)?.len())))?;
+        check_span(offset, sum.min(max))?;
+    }
     fill(bufs, max, |buf, done| handle.read_at(buf, offset.saturating_add(done as u64)))
 }
 
@@ -94,12 +99,33 @@ fn check_offset(offset: u64) -> Result<()> {
     i64::try_from(offset).map(drop).map_err(|_| Errno::EINVAL)
 }
 
+/// As Linux's `rw_verify_area`: where the last byte would lie past `i64::MAX`, nothing is moved at all.
+fn check_span(offset: u64, len: usize) -> Result<()> {
+    check_offset(offset.saturating_add(len as u64))
+}
+
+/// As much of `bufs` as one call may move.
+fn cut<'a>(bufs: &'a [IoSlice<'a>], max: usize) -> Cow<'a, [IoSlice<'a>]> {
+    let mut left = max;
+    let fit = |buf: &IoSlice<'_>| left.checked_sub(buf.len()).map(|rest| left = rest).is_some();
+    let whole = bufs.iter().map(fit).take_while(|&fits| fits).count();
+    match bufs.get(whole) {
+        None => Cow::Borrowed(bufs),
+        Some(last) => {
+            let part = last.get(..left).map(IoSlice::new);
+            Cow::Owned(bufs.iter().take(whole).copied().chain(part).collect())
+        }
+    }
+}
+
 impl Process {
     /// Reads at the offset and moves it. 0 is the end, or no room.
     ///
     /// # Errors
-    /// `EBADF` when not open for reading; `EISDIR`; `EAGAIN` instead of a wait when non-blocking; what the file gives.
+    /// `EBADF` when not open for reading; `EISDIR`; `EINVAL` when the bytes asked for reach past `i64::MAX`; `EAGAIN` instead of a wait when
+    /// non-blocking; what the file gives.
     pub fn read(&mut self, fd: Fd, bufs: &mut dyn ReadBufs) -> Result<Outcome<usize>> {
+        self.abandon_wait();
         let file = &self.fds.get(fd)?.file;
         let max = self.limits.call;
         match file.readable()? {
@@ -132,6 +158,7 @@ impl Process {
     /// # Errors
     /// `EINVAL` past `i64::MAX`; `ESPIPE` on a stream; else as [`read`](Process::read).
     pub fn pread(&mut self, fd: Fd, bufs: &mut dyn ReadBufs, offset: u64) -> Result<usize> {
+        self.abandon_wait();
         let file = &self.fds.get(fd)?.file;
         check_offset(offset)?;
         if file.is_stream() {
@@ -146,10 +173,14 @@ impl Process {
     /// Writes at the offset, or at the end when appending, and moves the offset.
     ///
     /// # Errors
-    /// `EBADF` when not open for writing; `EAGAIN` instead of a wait when non-blocking; `EPIPE`; what the file gives.
+    /// `EBADF` when not open for writing; `EINVAL` when the bytes reach past `i64::MAX`; `EAGAIN` instead of a wait when non-blocking; `EPIPE`;
+    /// what the file gives.
     pub fn write(&mut self, fd: Fd, bufs: &[IoSlice<'_>]) -> Result<Outcome<usize>> {
+        self.abandon_wait();
         let file = &self.fds.get(fd)?.file;
-        match file.writable()? {
+        let body = file.writable()?;
+        let bufs = &*cut(bufs, self.limits.call);
+        match body {
             Body::File(handle) if file.status().append => {
                 let (n, end) = handle.append(bufs)?;
                 if n > 0 {
@@ -159,6 +190,7 @@ impl Process {
             }
             Body::File(handle) => {
                 let offset = file.offset();
+                check_span(offset, bufs.iter().map(|buf| buf.len()).sum())?;
                 let n = handle.write_at(bufs, offset)?;
                 file.set_offset(offset.saturating_add(n as u64));
                 Ok(Outcome::Ready(n))
@@ -173,12 +205,16 @@ impl Process {
     /// # Errors
     /// `EINVAL` past `i64::MAX`; `ESPIPE` on a stream; else as [`write`](Process::write).
     pub fn pwrite(&mut self, fd: Fd, bufs: &[IoSlice<'_>], offset: u64) -> Result<usize> {
+        self.abandon_wait();
         let file = &self.fds.get(fd)?.file;
         check_offset(offset)?;
         if file.is_stream() {
             return Err(Errno::ESPIPE);
         }
-        match file.writable()? {
+        let body = file.writable()?;
+        let bufs = &*cut(bufs, self.limits.call);
+        check_span(offset, bufs.iter().map(|buf| buf.len()).sum())?;
+        match body {
             Body::File(handle) if file.status().append => Ok(handle.append(bufs)?.0),
             Body::File(handle) => handle.write_at(bufs, offset),
             _ => Err(Errno::EBADF),

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use super::Process;
 use crate::fd_table::Fd;
 use crate::open_file::Body;
-use crate::{Cookie, DirEntry, Errno, FileKind, Result};
+use crate::{Cookie, DirEntry, Errno, FileKind, Name, Result};
 
 /// Cookies of `.` and `..`; a backend's own start behind them.
 const DOTS: Cookie = 2;
@@ -41,10 +41,11 @@ impl Process {
         let mut stopped = false;
         if from < MOUNTS {
             place.node.read_dir(from.saturating_sub(DOTS), &mut |entry| {
-                if mounts.iter().any(|(name, _)| **name == *entry.name) {
+                // A name that no path can say is not shown either.
+                if Name::new(entry.name).is_err() || mounts.iter().any(|(name, _)| **name == *entry.name) {
                     return ControlFlow::Continue(());
                 }
-                let flow = each(DirEntry { next: entry.next + DOTS, ..entry });
+                let flow = each(DirEntry { next: entry.next.saturating_add(DOTS), ..entry });
                 stopped = flow.is_break();
                 flow
             })?;

@@ -55,6 +55,7 @@ impl Process {
         kind: Option<LockKind>,
         wait: bool,
     ) -> Result<Outcome<()>> {
+        self.abandon_wait();
         let access = self.lockable(fd)?.access();
         let allowed = match kind {
             Some(LockKind::Shared) => access.read,
@@ -91,6 +92,7 @@ impl Process {
     /// # Errors
     /// `EBADF`; `EAGAIN` instead of a wait without `wait`.
     pub fn flock(&mut self, fd: Fd, kind: Option<LockKind>, wait: bool) -> Result<Outcome<()>> {
+        self.abandon_wait();
         let file = self.lockable(fd)?;
         match &file.place {
             Some(place) => file.lock_owner().flock(&place.node, kind, wait),

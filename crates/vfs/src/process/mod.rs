@@ -74,13 +74,18 @@ pub struct Process {
     exit: Option<u32>,
     started: Duration,
     pipes: u64,
-    /// When the call that now waits was first run.
-    waiting_since: Option<Instant>,
-    /// The end of a FIFO whose opening waits for the other side.
-    opening: Option<PipeEnd>,
+    pending: Option<Pending>,
     /// The locks on ranges of bytes that it holds.
     locks: LockOwner,
     network: Arc<Network>,
+}
+
+/// What a call that waits keeps for its next run.
+enum Pending {
+    /// The end of a FIFO whose opening waits for the other side.
+    Open(PipeEnd),
+    /// When a poll was first run.
+    Poll(Instant),
 }
 
 impl Process {
@@ -132,6 +137,14 @@ impl Process {
     /// `EIO` when the source fails.
     pub fn fill_random(&self, buf: &mut [u8]) -> Result<()> {
         self.random.fill(buf)
+    }
+
+    /// Gives up a call that answered [`Outcome::Wait`](crate::Outcome::Wait) and will not be run again: a timeout is not remembered, the
+    /// end of a FIFO that was being opened is closed. For whoever ends a wait with `EINTR`; a guest that next opens, closes, reads,
+    /// writes or duplicates descriptors gives it up by that.
+    pub fn abandon_wait(&mut self) {
+        self.pending = None;
+        self.locks.forget_waiting();
     }
 
     /// Notes the code that the guest ended with.

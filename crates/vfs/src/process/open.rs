@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use super::{DirFd, Process};
+use super::{DirFd, Pending, Process};
 use crate::fd_table::{Descriptor, Fd};
 use crate::filesystem::Opened;
 use crate::namespace::Place;
 use crate::open_file::{Body, OpenFile, StatusFlags};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, PipeEnd};
 use crate::wait::Outcome;
 use crate::walk::{Done, Op};
 use crate::{Access, Errno, FileKind, FileType, OpenHow, Result};
@@ -17,8 +17,12 @@ impl Process {
     /// # Errors
     /// In Linux's order: `ENOENT` for the empty path, `ENAMETOOLONG`, `EMFILE`, `EBADF` and `ENOTDIR` for `dir`, `EINVAL` for a directory to be
     /// made; `ENOTDIR`, `ENOENT`, `ELOOP`, `EPERM` on the way; `EEXIST` with `exclusive`; `ELOOP` for a final link that is not followed; `EISDIR` to
-    /// write a directory; `EROFS`; `ENOSPC`; `ENXIO` for a FIFO without reader, non-blocking.
+    /// write a directory; `EROFS`; `ENOSPC`; `ENXIO` for a FIFO without reader, non-blocking; `EINVAL` for one neither read nor written.
     pub fn openat(&mut self, dir: DirFd, path: &[u8], how: &OpenHow) -> Result<Outcome<Fd>> {
+        let pending = match self.pending.take() {
+            Some(Pending::Open(end)) => Some(end),
+            _ => None,
+        };
         // open(2): O_PATH ignores all but these; since Linux 6.4 a directory is not made by open.
         let how = match how.kind {
             FileType::Path => OpenHow {
@@ -33,19 +37,26 @@ impl Process {
         };
         self.fds.check_free()?;
         match self.run(dir, path, &Op::Open(&how))? {
-            Done::Opened { opened, place, kind } => self.opened(opened, place, kind, &how),
-            Done::SelfFd { fd, .. } => self.reopen(Fd::new(fd), &how),
+            Done::Opened { opened, place, kind } => self.opened(opened, place, kind, &how, pending),
+            Done::SelfFd { fd, .. } => self.reopen(Fd::new(fd), &how, pending),
             _ => Err(Errno::EIO),
         }
     }
 
-    fn opened(&mut self, opened: Option<Opened>, place: Place, kind: FileKind, how: &OpenHow) -> Result<Outcome<Fd>> {
+    fn opened(
+        &mut self,
+        opened: Option<Opened>,
+        place: Place,
+        kind: FileKind,
+        how: &OpenHow,
+        pending: Option<PipeEnd>,
+    ) -> Result<Outcome<Fd>> {
         let body = match opened {
             None => Body::Path,
             Some(Opened::File(handle)) => Body::File(handle),
             Some(Opened::Directory) => Body::Directory,
             Some(Opened::FdDirectory) => Body::FdDirectory,
-            Some(Opened::Fifo(pipe)) => match self.open_fifo(&pipe, how)? {
+            Some(Opened::Fifo(pipe)) => match self.open_fifo(&pipe, how, pending)? {
                 Outcome::Ready(body) => body,
                 Outcome::Wait(wait) => return Ok(Outcome::Wait(wait)),
             },
@@ -69,18 +80,18 @@ impl Process {
     }
 
     /// fifo(7). The end is made at the first try and kept while its opening waits, so that the peer sees it.
-    fn open_fifo(&mut self, pipe: &Arc<Pipe>, how: &OpenHow) -> Result<Outcome<Body>> {
+    fn open_fifo(&mut self, pipe: &Arc<Pipe>, how: &OpenHow, pending: Option<PipeEnd>) -> Result<Outcome<Body>> {
         let access = Access { truncate: false, ..how.access };
+        if access == Access::default() {
+            return Err(Errno::EINVAL);
+        }
         if how.nonblock && access == Access::WRITE && !pipe.has_reader() {
             return Err(Errno::ENXIO);
         }
-        let end = match self.opening.take() {
-            Some(end) if end.is(pipe, access) => end,
-            _ => pipe.end(access),
-        };
+        let end = pending.filter(|end| end.is(pipe, access)).unwrap_or_else(|| pipe.end(access));
         match end.opened() {
             Some(wait) if !how.nonblock => {
-                self.opening = Some(end);
+                self.pending = Some(Pending::Open(end));
                 Ok(Outcome::Wait(wait))
             }
             _ => Ok(Outcome::Ready(Body::Stream(Arc::new(end)))),
@@ -88,14 +99,8 @@ impl Process {
     }
 
     /// Opens what an own descriptor is, anew: an open file of its own with an offset of its own.
-    fn reopen(&mut self, fd: Fd, how: &OpenHow) -> Result<Outcome<Fd>> {
+    fn reopen(&mut self, fd: Fd, how: &OpenHow, pending: Option<PipeEnd>) -> Result<Outcome<Fd>> {
         let file = self.fds.get(fd).map_err(|_| Errno::ENOENT)?.file.clone();
-        if how.create && how.exclusive {
-            return Err(Errno::EEXIST);
-        }
-        if !how.follow && how.kind != FileType::Path {
-            return Err(if how.directory { Errno::ENOTDIR } else { Errno::ELOOP });
-        }
         if how.directory && file.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
@@ -107,13 +112,13 @@ impl Process {
             return self.install(OpenFile::stream(stream, how.access), how);
         };
         if how.kind == FileType::Path {
-            return self.opened(None, place, file.kind(), how);
+            return self.opened(None, place, file.kind(), how, pending);
         }
         let read_only = self.ns.mount_of(place.mount).read_only || place.node.read_only();
         if file.kind() == FileKind::File && how.access.mutates() && read_only {
             return Err(Errno::EROFS);
         }
         let opened = place.node.open(how.access)?;
-        self.opened(Some(opened), place, file.kind(), how)
+        self.opened(Some(opened), place, file.kind(), how, pending)
     }
 }

@@ -2,7 +2,7 @@ use super::{DirFd, Process};
 use crate::fd_table::Fd;
 use crate::namespace::Place;
 use crate::walk::{Component, Done, Found, Last, Op, Walk};
-use crate::{Errno, FileKind, NewKind, PATH_MAX, Removal, Result, SetAttr, Stat, StatFs};
+use crate::{Errno, FileKind, Name, NewKind, PATH_MAX, Removal, Result, SetAttr, Stat, StatFs};
 
 /// What `access` asks for; nothing asks whether the file is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,10 +44,9 @@ impl Process {
     pub fn statat(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<Stat> {
         match self.run(dir, path, &Op::Found { follow, then: Found::Stat })? {
             Done::Stat(stat) => Ok(stat),
-            Done::SelfFd { fd, follow: true } => self.fstat(Fd::new(fd)).map_err(|_| Errno::ENOENT),
-            Done::SelfFd { fd, follow: false } => {
-                self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?;
-                Ok(Stat { mode: 0o700, size: 64, ..Stat::new(16 + u64::from(fd), FileKind::Symlink) })
+            Done::SelfFd { fd, link } => {
+                let file = &self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?.file;
+                link.map_or_else(|| file.stat(), |link| Ok(Stat { mode: 0o700, size: 64, ..link }))
             }
             _ => Err(Errno::EIO),
         }
@@ -56,7 +55,7 @@ impl Process {
     pub(super) fn locate(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<(Place, FileKind)> {
         match self.run(dir, path, &Op::Found { follow, then: Found::Place })? {
             Done::Place(place, kind) => Ok((place, kind)),
-            Done::SelfFd { fd, follow: true } => {
+            Done::SelfFd { fd, link: None } => {
                 let file = &self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?.file;
                 Ok((file.place.clone().ok_or(Errno::EXDEV)?, file.kind()))
             }
@@ -75,7 +74,7 @@ impl Process {
         }
         match self.run(dir, path, &Op::Found { follow, then: Found::SetAttr(attr) })? {
             Done::Unit => Ok(()),
-            Done::SelfFd { fd, follow: true } => match attr.size {
+            Done::SelfFd { fd, link: None } => match attr.size {
                 Some(size) => self.ftruncate(Fd::new(fd), size),
                 None => self.fset_attr(Fd::new(fd), attr),
             },
@@ -210,7 +209,7 @@ impl Process {
         let to = self.target(dir, path)?;
         let Some(last) = &to.last else { return Err(Errno::EEXIST) };
         let name = to.walk.name(last)?;
-        if self.ns.mounted_on(to.dir.mount, || to.dir.node.key(), name).is_some() {
+        if self.is_mounted(&to.dir, name) {
             return Err(Errno::EEXIST);
         }
         match to.dir.node.lookup(name) {
@@ -267,19 +266,44 @@ impl Process {
             return Err(Errno::EROFS);
         }
         let (old_name, new_name) = (old.walk.name(old_last)?, new.walk.name(new_last)?);
-        for (target, name) in [(&old, old_name), (&new, new_name)] {
-            if self.ns.mounted_on(target.dir.mount, || target.dir.node.key(), name).is_some() {
-                return Err(Errno::EBUSY);
-            }
+        if old.dir.node.is(&new.dir.node) && old_name == new_name && self.is_mounted(&old.dir, old_name) {
+            return Ok(());
         }
-        if (old.slash() || new.slash()) && old.dir.node.lookup(old_name)?.kind != FileKind::Directory {
+        if (old.slash() || new.slash()) && self.kind_of(&old.dir, old_name)? != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        let replaced = || new.dir.node.lookup(new_name).map_or(0, |entry| entry.node.key());
-        if self.ns.is_mounted_in(new.dir.mount, replaced) {
-            return Err(Errno::ENOTEMPTY);
+        if self.is_mounted(&old.dir, old_name) || self.is_mounted(&new.dir, new_name) {
+            return Err(self.refused_rename(&old.dir, old_name, &new.dir, new_name, Errno::EBUSY));
+        }
+        let replaced = || Some(new.dir.node.lookup(new_name).ok()?.node);
+        if self.ns.is_mounted_in(new.dir.mount, || Some(replaced()?.key())) {
+            // Onto itself, or not: the backend need not know about what is mounted there.
+            return match (old.dir.node.lookup(old_name)?.node, replaced()) {
+                (moved, Some(there)) if moved.is(&there) => Ok(()),
+                _ => Err(self.refused_rename(&old.dir, old_name, &new.dir, new_name, Errno::ENOTEMPTY)),
+            };
         }
         old.dir.node.rename(old_name, &new.dir.node, new_name)
+    }
+
+    fn is_mounted(&self, dir: &Place, name: Name<'_>) -> bool {
+        self.ns.mounted_on(dir.mount, || dir.node.key(), name).is_some()
+    }
+
+    fn kind_of(&self, dir: &Place, name: Name<'_>) -> Result<FileKind> {
+        if self.is_mounted(dir, name) { Ok(FileKind::Directory) } else { Ok(dir.node.lookup(name)?.kind) }
+    }
+
+    /// The error of a rename that a mount forbids: what Linux finds wrong with the two files comes before `else_errno`.
+    fn refused_rename(&self, old: &Place, old_name: Name<'_>, new: &Place, new_name: Name<'_>, else_errno: Errno) -> Errno {
+        match (self.kind_of(old, old_name), self.kind_of(new, new_name)) {
+            (Err(errno), _) => errno,
+            (Ok(FileKind::Directory), Ok(FileKind::Directory) | Err(Errno::ENOENT)) => else_errno,
+            (Ok(FileKind::Directory), Ok(_)) => Errno::ENOTDIR,
+            (Ok(_), Ok(FileKind::Directory)) => Errno::EISDIR,
+            (Ok(_), Ok(_)) => else_errno,
+            (Ok(_), Err(errno)) => errno,
+        }
     }
 
     /// How full the filesystem is that holds what `path` leads to.

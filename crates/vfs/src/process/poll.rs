@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::Process;
+use super::{Pending, Process};
 use crate::fd_table::{Descriptor, Fd};
 use crate::open_file::Body;
 use crate::stream::Readiness;
@@ -52,7 +52,7 @@ impl Process {
     /// timeouts have passed when the call is run again.
     #[must_use]
     pub fn waited(&self) -> Duration {
-        self.waiting_since.map_or(Duration::ZERO, |since| since.elapsed())
+        if let Some(Pending::Poll(since)) = &self.pending { since.elapsed() } else { Duration::ZERO }
     }
 
     /// Finds out what can be done on `fds` without waiting, and answers for how many there is something to report. Waits until there is one,
@@ -61,6 +61,7 @@ impl Process {
     /// # Errors
     /// `EINVAL` past [`Limits::poll`](crate::Limits::poll).
     pub fn poll(&mut self, fds: &mut [PollFd], timeout: Option<Duration>) -> Result<Outcome<usize>> {
+        let pending = self.pending.take();
         if fds.len() > self.limits.poll as usize {
             return Err(Errno::EINVAL);
         }
@@ -78,13 +79,13 @@ impl Process {
             }
         }
         let now = Instant::now();
-        let since = *self.waiting_since.get_or_insert(now);
+        let since = if let Some(Pending::Poll(since)) = pending { since } else { now };
         let until = timeout.and_then(|timeout| since.checked_add(timeout));
         if ready > 0 || until.is_some_and(|until| until <= now) {
-            self.waiting_since = None;
             return Ok(Outcome::Ready(ready));
         }
         wait.until = until;
+        self.pending = Some(Pending::Poll(since));
         Ok(Outcome::Wait(wait))
     }
 }

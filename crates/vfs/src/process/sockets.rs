@@ -25,6 +25,7 @@ impl Process {
     /// # Errors
     /// `EMFILE`.
     pub fn socket(&mut self, nonblock: bool, cloexec: bool) -> Result<Fd> {
+        self.abandon_wait();
         self.pipes += 1;
         let socket = Socket::new(&self.network, self.pipes);
         self.install_socket(socket, nonblock, cloexec)
@@ -60,6 +61,7 @@ impl Process {
     /// # Errors
     /// `EBADF`; `ENOTSOCK`; `EINVAL` when it does not listen; `EAGAIN` instead of a wait when non-blocking; `EMFILE`.
     pub fn accept(&mut self, fd: Fd, nonblock: bool, cloexec: bool) -> Result<Outcome<(Fd, SocketAddrV4)>> {
+        self.abandon_wait();
         let waits = !self.fds.get(fd)?.file.status().nonblock;
         let socket = self.socket_of(fd)?.clone();
         self.fds.check_free()?;

@@ -104,7 +104,8 @@ fn opening_a_fifo_waits_for_the_other_side() {
     let (path, out) = (g.text("fifo"), g.alloc(4));
     let read = READ & !(1 << 8 | 1 << 22);
     thrice(&mut g, "path_open", &[ROOT, FOLLOW, path.0, path.1, 0, read, 0, 0, out], |g| {
-        let how = OpenHow { nonblock: true, ..OpenHow::new(stratafs::Access::WRITE) };
+        // Another call of the same process gives the waiting one up: this one brings its own reader, and a writer that stays.
+        let how = OpenHow::new(stratafs::Access::READ_WRITE);
         assert!(matches!(g.process.openat(DirFd::Cwd, b"/fifo", &how), Ok(Outcome::Ready(_))));
     });
     assert_eq!(g.u32_at(out), 7);

@@ -1,0 +1,170 @@
+//! A guest's run on each engine.
+
+use stratafs::Interrupt;
+use stratafs_wasmtime::image::ImageCache;
+use stratafs_wasmtime::{Interrupter, MAX_WASM_STACK, MemoryLimit};
+
+use super::{Ended, Guest, Program, Ran, cache};
+
+/// What runs a guest.
+#[derive(Clone)]
+pub enum Engine {
+    /// wasmtime; waits park the thread.
+    Wasmtime(wasmtime::Engine),
+    /// wasmtime; waits are awaited.
+    WasmtimeAsync(wasmtime::Engine),
+    /// wasmi.
+    Wasmi,
+}
+
+impl Engine {
+    /// A wasmtime engine of its own for a guest whose waits park the thread.
+    #[must_use]
+    pub fn wasmtime() -> Self {
+        Engine::Wasmtime(new_engine())
+    }
+
+    /// A wasmtime engine of its own for a guest whose waits are awaited.
+    #[must_use]
+    pub fn wasmtime_async() -> Self {
+        Engine::WasmtimeAsync(new_engine())
+    }
+
+    /// One of each, with its name.
+    #[must_use]
+    pub fn all() -> [(&'static str, Engine); 3] {
+        [("wasmtime", Engine::wasmtime()), ("wasmtime async", Engine::wasmtime_async()), ("wasmi", Engine::Wasmi)]
+    }
+
+    pub(super) fn stopper(&self, interrupt: &Interrupt) -> impl Fn() + Clone + Send + Sync + 'static {
+        let interrupter = match self {
+            Engine::Wasmtime(engine) | Engine::WasmtimeAsync(engine) => Some(Interrupter::new(engine, interrupt)),
+            Engine::Wasmi => None,
+        };
+        let interrupt = interrupt.clone();
+        move || match &interrupter {
+            Some(interrupter) => interrupter.raise(),
+            None => interrupt.raise(),
+        }
+    }
+}
+
+fn new_engine() -> wasmtime::Engine {
+    wasmtime::Engine::new(&stratafs_wasmtime::config()).expect("the engine's settings fit together")
+}
+
+struct Data {
+    guest: stratafs_wasmtime::Guest,
+    memory: MemoryLimit,
+}
+
+/// The compiled module, from the cache when it was compiled before.
+fn compiled(engine: &wasmtime::Engine, program: &Program) -> wasmtime::Module {
+    let dir = cache().compiled().unwrap_or_else(|error| panic!("{error}"));
+    let images = ImageCache::open(&dir).unwrap_or_else(|error| panic!("{error}"));
+    let load = || images.load(engine, program.sha256());
+    load().unwrap_or_else(|| {
+        // Tests that run side by side must not each compile CPython.
+        static COMPILING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+        let _one = (program.bytes().len() > 1 << 20).then(|| COMPILING.lock());
+        load().unwrap_or_else(|| {
+            images
+                .compile(engine, program.bytes(), program.sha256())
+                .unwrap_or_else(|error| panic!("{}: {error}", program.name()))
+        })
+    })
+}
+
+/// Runs `f` on a thread whose stack is large enough for a guest.
+pub(super) fn on_big_stack<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(MAX_WASM_STACK + (2 << 20));
+        let joined = thread.spawn_scoped(scope, f).expect("a thread").join();
+        joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn store(engine: &wasmtime::Engine, guest: stratafs_wasmtime::Guest, memory: usize) -> wasmtime::Store<Data> {
+    let mut store = wasmtime::Store::new(engine, Data { guest, memory: MemoryLimit::new(memory) });
+    store.limiter(|data| &mut data.memory);
+    stratafs_wasmtime::interruptible(&mut store, |data| &mut data.guest);
+    store
+}
+
+fn ended(ended: stratafs_wasmtime::Ended) -> Ended {
+    match ended {
+        stratafs_wasmtime::Ended::Exit(code) => Ended::Exit(code),
+        stratafs_wasmtime::Ended::Interrupted => Ended::Interrupted,
+        stratafs_wasmtime::Ended::Trap(error) => Ended::Trap(error.root_cause().to_string()),
+    }
+}
+
+fn engine_of<'a>(guest: &'a Guest<'_>) -> &'a wasmtime::Engine {
+    match &guest.engine {
+        Engine::Wasmtime(engine) | Engine::WasmtimeAsync(engine) => engine,
+        Engine::Wasmi => panic!("no wasmtime engine"),
+    }
+}
+
+pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
+    let engine = engine_of(&guest);
+    let module = compiled(engine, guest.program);
+    let (process, outputs) = guest.process();
+    let mut inner = stratafs_wasmtime::Guest::new(process);
+    inner.tracer = outputs.tracer(guest.traced);
+    let mut store = store(engine, inner, guest.memory);
+    let mut linker = wasmtime::Linker::new(engine);
+    stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    let how = match linker.instantiate(&mut store, &module) {
+        Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
+        Err(error) => Err(error).into(),
+    };
+    let Data { guest, memory } = store.into_data();
+    outputs.ran(ended(how), memory.was_reached(), guest.process, guest.tracer)
+}
+
+pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
+    let engine = engine_of(&guest);
+    let module = compiled(engine, guest.program);
+    let (process, outputs) = guest.process();
+    let mut inner = stratafs_wasmtime::Guest::new(process);
+    inner.tracer = outputs.tracer(guest.traced);
+    let mut store = store(engine, inner, guest.memory);
+    let mut linker = wasmtime::Linker::new(engine);
+    stratafs_wasmtime::link_async(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    let how = match linker.instantiate_async(&mut store, &module).await {
+        Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,
+        Err(error) => Err(error).into(),
+    };
+    let Data { guest, memory } = store.into_data();
+    outputs.ran(ended(how), memory.was_reached(), guest.process, guest.tracer)
+}
+
+struct WasmiData {
+    guest: stratafs_wasmi::Guest,
+    memory: stratafs_wasmi::MemoryLimit,
+}
+
+pub(super) fn wasmi(guest: Guest<'_>) -> Ran {
+    let engine = wasmi::Engine::new(&stratafs_wasmi::config());
+    let module = wasmi::Module::new(&engine, guest.program.bytes()).expect("wasmi takes the module");
+    let (process, outputs) = guest.process();
+    let mut inner = stratafs_wasmi::Guest::new(process);
+    inner.tracer = outputs.tracer(guest.traced);
+    let memory = stratafs_wasmi::MemoryLimit::new(guest.memory);
+    let mut store = wasmi::Store::new(&engine, WasmiData { guest: inner, memory });
+    store.limiter(|data| &mut data.memory);
+    let mut linker = wasmi::Linker::new(&engine);
+    stratafs_wasmi::link(&mut linker, |data: &mut WasmiData| &mut data.guest).expect("every name is free");
+    let how = match stratafs_wasmi::instantiate(&linker, &mut store, &module) {
+        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, &guest.interrupt),
+        Err(error) => error.into(),
+    };
+    let ended = match how {
+        stratafs_wasmi::Ended::Exit(code) => Ended::Exit(code),
+        stratafs_wasmi::Ended::Interrupted => Ended::Interrupted,
+        stratafs_wasmi::Ended::Trap(error) => Ended::Trap(error.to_string()),
+    };
+    let WasmiData { guest, memory } = store.into_data();
+    outputs.ran(ended, memory.was_reached(), guest.process, guest.tracer)
+}

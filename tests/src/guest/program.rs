@@ -1,0 +1,98 @@
+//! Where guest programs come from, and where what is made of them is kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use stratafs_cli::cache::CacheDir;
+use stratafs_cli::fetch;
+
+/// A guest program: a wasm module and its hash.
+pub struct Program {
+    name: String,
+    bytes: Vec<u8>,
+    sha256: [u8; 32],
+}
+
+impl Program {
+    /// The C program `name` of `fixtures/guests`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn fixture(name: &str) -> Self {
+        let path = Program::fixtures().join(format!("{name}.wasm"));
+        Program::new(name, std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
+    /// A module.
+    #[must_use]
+    pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes = bytes.into();
+        Program { name: name.to_owned(), sha256: stratafs_wasmtime::image::sha256(&bytes), bytes }
+    }
+
+    /// The directory of the C programs.
+    #[must_use]
+    pub fn fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/guests")
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The module.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+}
+
+/// The pinned CPython, fetched as the command fetches it; `$STRATAFS_PYTHON` takes its place.
+///
+/// # Panics
+/// When it cannot be had; says what to do then.
+#[must_use]
+pub fn cpython() -> &'static Program {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let module = match std::env::var_os("STRATAFS_PYTHON") {
+            Some(path) => fetch::python(Some(path.as_ref())),
+            None => fetch::pinned(cache()),
+        };
+        let module = module.unwrap_or_else(|error| panic!("{error}"));
+        Program {
+            name: "python".to_owned(),
+            sha256: module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&module.bytes)),
+            bytes: module.bytes,
+        }
+    })
+}
+
+/// Where the runtime and compiled modules are kept: `$STRATAFS_CACHE`, else `stratafs-cache` in the target directory.
+///
+/// # Panics
+/// When it cannot be made.
+#[must_use]
+pub fn cache() -> &'static CacheDir {
+    static CACHE: OnceLock<CacheDir> = OnceLock::new();
+    CACHE.get_or_init(|| {
+        let opened = match std::env::var_os("STRATAFS_CACHE") {
+            Some(_) => CacheDir::open(),
+            None => CacheDir::at(&target_directory().join("stratafs-cache")),
+        };
+        opened.unwrap_or_else(|error| panic!("{error}"))
+    })
+}
+
+/// The target directory: a test's executable is `target/PROFILE/deps/NAME`.
+fn target_directory() -> PathBuf {
+    let exe = std::env::current_exe().expect("the path of the test");
+    exe.ancestors().nth(3).expect("a target directory").to_owned()
+}
