@@ -102,6 +102,10 @@ fn a_waiting_lock_is_woken_and_a_circle_is_refused() {
     let Outcome::Wait(wait) = b.set_lock(fb, LockHolder::Process, first, WRITE, true).unwrap() else { panic!("granted") };
     let second = a.lock_range(fa, Whence::Set, 1, 1).unwrap();
     assert_eq!(a.set_lock(fa, LockHolder::Process, second, WRITE, true).map(drop), Err(Errno::EDEADLK));
+    b.abandon_wait();
+    let Outcome::Wait(_) = a.set_lock(fa, LockHolder::Process, second, WRITE, true).unwrap() else { panic!("granted") };
+    assert_eq!(b.set_lock(fb, LockHolder::Process, first, WRITE, true).map(drop), Err(Errno::EDEADLK), "the other way round");
+    a.abandon_wait();
     let thread = std::thread::spawn(move || wait.block());
     lock(&mut a, fa, 0, 1, None).unwrap();
     thread.join().unwrap();
