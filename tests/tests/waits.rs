@@ -196,7 +196,7 @@ fn opening_a_fifo_waits_for_the_other_side_and_leaves_no_descriptor() {
         assert_eq!(native.memory, before);
         assert!(native.process.descriptor(Fd::new(4)).is_err(), "a descriptor was made");
     }
-    let how = OpenHow { nonblock: true, ..OpenHow::write() };
+    let how = OpenHow { nonblock: true, ..OpenHow::new(stratafs::Access::WRITE) };
     assert!(matches!(native.process.openat(DirFd::Cwd, b"/work/fifo", &how), Ok(Outcome::Ready(_))));
     assert!(matches!(native.once("path_open", &args), Flow::Done(Some(0))));
     assert_eq!(native.memory[640], 5);

@@ -48,19 +48,19 @@ fn exit_codes_come_unchanged() {
                 (func (export "_start") (call $exit (i32.const {code})) unreachable))"#
         );
         let (ended, store) = run(&text);
-            assert!(matches!(ended, Ended::Exit(found) if found == code), "{code}: {ended:?}");
-            assert_eq!(store.data().process.exit(), Some(code));
+        assert!(matches!(ended, Ended::Exit(found) if found == code), "{code}: {ended:?}");
+        assert_eq!(store.data().process.exit(), Some(code));
     }
     let (ended, store) = run(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
-        assert!(matches!(ended, Ended::Exit(0)), "{ended:?}");
-        assert_eq!(store.data().process.exit(), None);
+    assert!(matches!(ended, Ended::Exit(0)), "{ended:?}");
+    assert_eq!(store.data().process.exit(), None);
 }
 
 #[test]
 fn an_exit_from_the_start_function_is_an_exit() {
     let text = format!(r#"(module {EXIT} (memory (export "memory") 1) (func $s (call $exit (i32.const 3))) (start $s))"#);
     let (ended, _) = run(&text);
-        assert!(matches!(ended, Ended::Exit(3)), "{ended:?}");
+    assert!(matches!(ended, Ended::Exit(3)), "{ended:?}");
 }
 
 #[test]

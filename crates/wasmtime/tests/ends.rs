@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use stratafs::memfs::MemFs;
 use stratafs::stream::CapturedOutput;
 use stratafs::{Budget, Limits, Namespace, NodeRef, Process};
-use stratafs_wasmtime::{Ended, Guest, Interrupter, MemoryLimit, config, interruptible, link_async, link_sync, start, start_async};
+use stratafs_wasmtime::{
+    Ended, Guest, Interrupter, MemoryLimit, config, interruptible, link_async, link_sync, start, start_async,
+};
 use wasmtime::{Engine, Linker, Module, Store};
 
 const EXIT: &str = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
