@@ -124,7 +124,11 @@ fn moved(real_before: &Tree, ours_before: &Tree, real: &Tree, ours: &Tree) -> Sa
 fn short(answer: &Result<Answer>) -> String {
     match answer {
         Ok(Answer::Bytes(bytes)) if bytes.len() > 60 => {
-            format!("{} bytes, hash {:x}", bytes.len(), bytes.iter().fold(0_u64, |h, &b| h.wrapping_mul(31).wrapping_add(b.into())))
+            format!(
+                "{} bytes, hash {:x}",
+                bytes.len(),
+                bytes.iter().fold(0_u64, |h, &b| h.wrapping_mul(31).wrapping_add(b.into()))
+            )
         }
         Ok(Answer::Bytes(bytes)) => format!("\"{}\"", bytes.escape_ascii()),
         other => format!("{other:?}"),

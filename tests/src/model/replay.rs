@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::compare::Comparison;
-use super::oracle::{Step, start_tree};
 use super::op::Start;
+use super::oracle::{Step, start_tree};
 use super::snapshot::{self, Tree};
 use crate::backends::{Backend, Running};
 use crate::posix::{Answer, Call, Posix, Result};
@@ -41,8 +41,7 @@ pub fn replay(backend: Backend, start: Start, first: &Tree, steps: &[Step]) -> s
         if step.freeze {
             running.freeze();
         }
-        let ours = catch_unwind(AssertUnwindSafe(|| call(&mut running, &step.call)))
-            .map_err(|_| failed("it panics".into()))?;
+        let ours = catch_unwind(AssertUnwindSafe(|| call(&mut running, &step.call))).map_err(|_| failed("it panics".into()))?;
         comparison.answers(&step.answer, &ours).map_err(failed)?;
         let trees = match &step.tree {
             Some(real) => Some((real, take(&mut watcher).map_err(failed)?)),

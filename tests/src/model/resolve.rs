@@ -265,7 +265,9 @@ impl Resolver {
             0 => b"/a".to_vec(),
             // Mostly not the root, which is the first.
             1 => right[0].path.clone(),
-            n if want != Want::File && want != Want::Link && which % 32 != 0 => right[1 + usize::from(which) % (n - 1)].path.clone(),
+            n if want != Want::File && want != Want::Link && which % 32 != 0 => {
+                right[1 + usize::from(which) % (n - 1)].path.clone()
+            }
             n => right[usize::from(which) % n].path.clone(),
         }
     }
@@ -278,7 +280,10 @@ impl Resolver {
                 let path = [&above[..], b"/", &name(choice.name)].concat();
                 self.relative(os, dir, &path[usize::from(above == b"/")..], choice.dressing)
             }
-            215..235 => [&self.relative(os, dir, &self.pick(choice.which, Want::Link), choice.name)[..], b"/", &name(choice.name)].concat(),
+            215..235 => {
+                [&self.relative(os, dir, &self.pick(choice.which, Want::Link), choice.name)[..], b"/", &name(choice.name)]
+                    .concat()
+            }
             235..245 => self.relative(os, dir, &self.pick(choice.which, Want::Any), choice.name),
             _ => special(choice.which),
         };
@@ -303,15 +308,21 @@ impl Resolver {
                 _ => None,
             }),
             Dir::At(fd) => match os.call(Call::Stat(Target::Fd(fd))) {
-                Ok(Answer::Stat(stat)) => {
-                    self.tree.iter().find(|node| (node.stat.ino, node.stat.kind) == (stat.ino, Kind::Directory)).map(|n| n.path.clone())
-                }
+                Ok(Answer::Stat(stat)) => self
+                    .tree
+                    .iter()
+                    .find(|node| (node.stat.ino, node.stat.kind) == (stat.ino, Kind::Directory))
+                    .map(|n| n.path.clone()),
                 _ => None,
             },
         };
         let Some(base) = base else {
             // The directory is gone: something that was in it.
-            return if how.is_multiple_of(3) { path.to_vec() } else { path.rsplit(|&b| b == b'/').next().unwrap_or(path).to_vec() };
+            return if how.is_multiple_of(3) {
+                path.to_vec()
+            } else {
+                path.rsplit(|&b| b == b'/').next().unwrap_or(path).to_vec()
+            };
         };
         let base = if base == b"/" { Vec::new() } else { base };
         match path.strip_prefix(&base[..]).and_then(|rest| rest.strip_prefix(b"/")) {

@@ -117,7 +117,10 @@ impl Search {
                 part /= 2;
             }
         }
-        let mut text = format!("{:?}, seed {}: differs after {:?}, compared every {}:\n", self.backend, self.seed, sequence.start, sequence.every);
+        let mut text = format!(
+            "{:?}, seed {}: differs after {:?}, compared every {}:\n",
+            self.backend, self.seed, sequence.start, sequence.every
+        );
         let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else { return text + "(not when run again)" };
         for (i, step) in steps.iter().enumerate() {
             let freeze = if step.freeze { "(freeze) " } else { "" };
