@@ -152,7 +152,6 @@ impl<'a> Guest<'a> {
     }
 
     /// Stops it from anywhere, also before it has started.
-    #[must_use]
     pub fn stopper(&self) -> impl Fn() + Clone + Send + Sync + 'static {
         self.engine.stopper(&self.interrupt)
     }
