@@ -414,9 +414,10 @@ fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &La
             if component.slash && *removal == Removal::File {
                 return Err(if fs.lookup(dir, name)?.kind == FileKind::Directory { Errno::EISDIR } else { Errno::ENOTDIR });
             }
+            // The backend need not know about what is mounted in a directory that it holds empty.
             let key = || fs.lookup(dir, name).ok().map(|entry| fs.key(&entry.node));
-            if walk.ns.is_mounted_in(walk.mount, key) {
-                return Err(if *removal == Removal::File { Errno::EISDIR } else { Errno::ENOTEMPTY });
+            if *removal == Removal::Directory && walk.ns.is_mounted_in(walk.mount, key) {
+                return Err(Errno::ENOTEMPTY);
             }
             fs.remove(dir, name, *removal)?;
         }
