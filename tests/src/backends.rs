@@ -2,12 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use stratafs::hostfs::{HostFs, HostOptions};
 use stratafs::memfs::MemFs;
 use stratafs::overlay::Overlay;
 use stratafs::zipfs::ZipFs;
-use stratafs::{Budget, Limits, Namespace, NodeRef, Process, Result};
+use stratafs::{Budget, Clock, Limits, Namespace, NodeRef, Process, Result, SystemClock, Timestamp};
 use tempfile::TempDir;
 
 use crate::case::{Lacks, Need};
@@ -42,6 +43,8 @@ pub enum Backend {
     Frozen,
     /// An overlay that is frozen again and again while the case runs.
     FrozenOftenWhileRunning,
+    /// An overlay over a memory layer that is frozen where a sequence says so.
+    FrozenAtTimes,
 }
 
 /// Why an overlay does not count a directory's subdirectories.
@@ -68,7 +71,8 @@ impl Backend {
             | Backend::OverHostExclusive
             | Backend::OverHalves
             | Backend::OverOverlay
-            | Backend::Frozen => &[(Need::LinkCountsBelow, MERGED)],
+            | Backend::Frozen
+            | Backend::FrozenAtTimes => &[(Need::LinkCountsBelow, MERGED)],
         }
     }
 
@@ -99,6 +103,12 @@ impl Backend {
                 overlay = (self == Backend::FrozenOftenWhileRunning).then_some(layered);
                 root
             }
+            Backend::FrozenAtTimes => {
+                let layered = over(vec![memory(tree)]);
+                let root = NodeRef::root_of(&layered);
+                overlay = Some(layered);
+                root
+            }
             Backend::OverMemory => NodeRef::root_of(&over(vec![memory(tree)])),
             Backend::OverZip => {
                 let archive = tree::zip(tree).map_err(io::Error::other)?;
@@ -115,7 +125,8 @@ impl Backend {
                 NodeRef::root_of(&over(vec![NodeRef::root_of(&lower)]))
             }
         };
-        Ok(Running { process: process(root), overlay, calls: 0, _held: held })
+        let often = self == Backend::FrozenOftenWhileRunning;
+        Ok(Running { process: process(root.clone()), root, overlay, often, calls: 0, _held: held })
     }
 }
 
@@ -123,9 +134,27 @@ impl Backend {
 pub struct Running {
     /// The process.
     pub process: Process,
+    root: NodeRef,
     overlay: Option<Arc<Overlay>>,
+    /// Frozen again and again.
+    often: bool,
     calls: u32,
     _held: Vec<TempDir>,
+}
+
+impl Running {
+    /// Another process with the same root.
+    #[must_use]
+    pub fn watcher(&self) -> Process {
+        process(self.root.clone())
+    }
+
+    /// Freezes the overlay, where the backend is one that is frozen while it is used.
+    pub fn freeze(&self) {
+        if let Some(overlay) = &self.overlay {
+            drop(overlay.freeze());
+        }
+    }
 }
 
 impl Posix for Running {
@@ -133,6 +162,7 @@ impl Posix for Running {
         self.calls += 1;
         // Often enough that every case meets several, seldom enough that long ones do not pile up thousands of layers.
         if let Some(overlay) = &self.overlay
+            && self.often
             && (self.calls < 40 || self.calls.is_multiple_of(50))
         {
             drop(overlay.freeze());
@@ -159,7 +189,7 @@ pub fn process(root: NodeRef) -> Process {
 /// A memory layer with `tree` in it.
 #[must_use]
 pub fn memory(tree: &[Item]) -> NodeRef {
-    let root = NodeRef::root_of(&MemFs::new(Budget::unlimited(), &Limits::default()));
+    let root = empty_memory();
     tree::plant(&mut process(root.clone()), tree);
     root
 }
@@ -167,7 +197,24 @@ pub fn memory(tree: &[Item]) -> NodeRef {
 /// An overlay over `lowers` that writes to memory.
 #[must_use]
 pub fn over(lowers: Vec<NodeRef>) -> Arc<Overlay> {
-    Overlay::in_memory(lowers, Budget::unlimited(), &Limits::default())
+    Overlay::new(Box::new(empty_memory), lowers, Budget::unlimited(), &Limits::default())
+}
+
+/// The host's clock without the coarse one's step, so that two changes never have the same time.
+struct FineClock;
+
+impl Clock for FineClock {
+    fn realtime(&self) -> Timestamp {
+        SystemClock.realtime()
+    }
+
+    fn monotonic(&self) -> Duration {
+        SystemClock.monotonic()
+    }
+}
+
+fn empty_memory() -> NodeRef {
+    NodeRef::root_of(&MemFs::with_clock(Budget::unlimited(), &Limits::default(), Arc::new(FineClock)))
 }
 
 fn host(tree: &[Item], held: &mut Vec<TempDir>, options: HostOptions) -> io::Result<NodeRef> {

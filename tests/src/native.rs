@@ -42,6 +42,16 @@ impl Posix for Native {
 }
 
 impl Native {
+    /// The numbers of the descriptors that calls have opened.
+    pub(crate) fn open_fds(&self) -> Vec<Fd> {
+        self.fds.keys().copied().collect()
+    }
+
+    /// What an open descriptor is; a file when it is not open.
+    pub(crate) fn kind(&self, fd: Fd) -> Kind {
+        self.fds.get(&fd).and_then(|fd| fs::fstat(fd).ok()).map_or(Kind::File, |s| kind(FileType::from_raw_mode(s.st_mode)))
+    }
+
     fn fd(&self, fd: Fd) -> Result<BorrowedFd<'_>> {
         match fd {
             0 => Ok(rustix::stdio::stdin()),
@@ -405,7 +415,7 @@ pub fn serve(scratch: &std::path::Path) -> std::io::Result<()> {
 }
 
 /// An error's place in [`Errno::ALL`]: its form between parent and child.
-fn number(errno: Errno) -> u8 {
+pub(crate) fn number(errno: Errno) -> u8 {
     let place = Errno::ALL.iter().position(|&other| other == errno);
     place.and_then(|place| u8::try_from(place).ok()).expect("every error is in the list")
 }

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use crate::posix::{O_CREAT, O_WRONLY, Posix};
+use crate::posix::{O_CREAT, O_WRONLY, Posix, Time, When};
 
 /// One file of a tree; directories come before what is in them, files before their hard links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,24 @@ pub fn plant(os: &mut dyn Posix, tree: &[Item]) {
             Hard { path, to } => assert_eq!(os.link(to, path), Ok(()), "{path}"),
         }
     }
+    for item in tree.iter().rev() {
+        assert_eq!(os.lutimens(item.path(), PLANTED, PLANTED), Ok(()), "{}", item.path());
+    }
+    if !tree.is_empty() {
+        assert_eq!(os.utimens(".", PLANTED, PLANTED), Ok(()));
+    }
     os.umask(mask);
+}
+
+/// The access and modification time of everything that was planted, in each kind of layer: the first that an archive can tell.
+const PLANTED: When = When::At(Time { sec: 315_532_800, nsec: 0 });
+
+impl Item {
+    fn path(&self) -> &'static str {
+        match *self {
+            Dir { path, .. } | File { path, .. } | Symlink { path, .. } | Hard { path, .. } => path,
+        }
+    }
 }
 
 /// Makes the tree in a directory of the host.
@@ -85,6 +102,13 @@ pub fn plant_on_host(dir: &Path, tree: &[Item]) -> std::io::Result<()> {
             Symlink { path, target } => std::os::unix::fs::symlink(target, dir.join(path))?,
             Hard { path, to } => std::fs::hard_link(dir.join(to), dir.join(path))?,
         }
+    }
+    let When::At(Time { sec, .. }) = PLANTED else { return Ok(()) };
+    let time = rustix::fs::Timespec { tv_sec: sec, tv_nsec: 0 };
+    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+    let root = (!tree.is_empty()).then_some(".");
+    for path in tree.iter().rev().map(Item::path).chain(root) {
+        rustix::fs::utimensat(rustix::fs::CWD, dir.join(path), &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod call;
+mod errno;
 mod flags;
 mod function;
 mod guest;
@@ -28,6 +29,7 @@ mod slot;
 mod trace;
 
 pub use call::{Abi, Answer, Call, Exit, Flow, WasmResult};
+pub use errno::wasi_number;
 pub use function::{About, Function, GuestFn, MAX_ARITY, Param};
 pub use guest::{Guest, Stop};
 pub use iovec::{Gather, IoVecs, Scatter};

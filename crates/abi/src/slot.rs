@@ -61,6 +61,8 @@ pub enum Shape {
     Size,
     /// A pointer to text that the call reads; its length in bytes is the next parameter.
     Text,
+    /// A pointer to text that the call reads and that ends with a NUL.
+    CStr,
     /// A pointer to bytes; their number is the next parameter.
     Buffer,
     /// A pointer to elements of so many bytes; their number is the next parameter.
@@ -76,7 +78,7 @@ impl Shape {
     #[must_use]
     pub fn is_pointer(self) -> bool {
         match self {
-            Shape::Text | Shape::Buffer | Shape::Array(_) | Shape::Out(_) | Shape::Pointer => true,
+            Shape::Text | Shape::CStr | Shape::Buffer | Shape::Array(_) | Shape::Out(_) | Shape::Pointer => true,
             Shape::Number | Shape::Fd | Shape::Size => false,
         }
     }

@@ -11,13 +11,16 @@ use crate::module::EngineKind;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
-#[command(name = "stratafs", version, disable_help_subcommand = true)]
+#[command(name = "stratafs", version, max_term_width = 120)]
 #[command(
     about = "Runs WebAssembly programs, CPython first, on a tree of files made of layers: memory, host directories, zip archives."
 )]
 #[command(after_help = "Examples:\n  \
-    stratafs python -c \"print(open('/etc/motd').read())\"\n  \
-    stratafs run --dir ./data tool.wasm /data/input.txt\n\n\
+    stratafs python                                        a Python prompt; nothing needs to be installed\n  \
+    stratafs python -c \"print(open('/etc/motd').read())\"   one line of Python\n  \
+    stratafs python script.py one two                      a script of the host, with arguments\n  \
+    stratafs run --dir ./data tool.wasm /data/input.txt    another program, which may read ./data\n\n\
+    The guest sees nothing of the host but what an option shows it.\n\
     `stratafs python --help` and `stratafs run --help` list the options.")]
 pub struct Cli {
     /// What to do.
@@ -32,7 +35,8 @@ pub enum Command {
     #[command(override_usage = "stratafs run [OPTIONS] MODULE.wasm [ARGS…]")]
     #[command(
         after_help = "Example:\n  stratafs run --overlay ./project::/work --copy-out /work=./result tool.wasm --all /work\n\n\
-        Everything after MODULE.wasm goes to the guest."
+        Everything after MODULE.wasm goes to the guest. The guest's tree is / and /tmp in memory, /dev, and the layers.\n\n\
+        Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output."
     )]
     Run(RunArgs),
     /// Runs CPython 3.12 inside WebAssembly; it is fetched on first use.
@@ -40,7 +44,9 @@ pub enum Command {
     #[command(override_usage = "stratafs python [OPTIONS] [PYTHON ARGS…]")]
     #[command(after_help = "Example:\n  pip install --target ./packages tabulate\n  \
         stratafs python --dir ./packages --env PYTHONPATH=/packages script.py one two\n\n\
-        Python's own arguments (-c, -m, -, a script, nothing for a prompt) start at the first one that is not listed here.")]
+        Python's own arguments (-c, -m, -, a script, nothing for a prompt) start at the first one that is not listed here.\n\
+        A script of the host is shown to the guest as /script/NAME, alone; what it needs beside it comes in with --dir.\n\n\
+        Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output.")]
     Python(PythonArgs),
     /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.
     #[command(
@@ -100,13 +106,13 @@ pub struct PackArgs {
 /// What every guest takes.
 #[derive(Debug, Args)]
 pub struct CommonArgs {
-    /// Show a host directory, read-only. Without ::GUEST it stands at `/` + its own name.
+    /// Show a host directory, read-only, at GUEST; without ::GUEST at `/` + its own name, as every layer.
     #[arg(long, value_name = "HOST[::GUEST]", help_heading = "Layers")]
     pub dir: Vec<OsString>,
     /// Show a host directory that the guest may change.
     #[arg(long, value_name = "HOST[::GUEST]", help_heading = "Layers")]
     pub dir_rw: Vec<OsString>,
-    /// Show directories or zip archives, leftmost on top; the guest may change what it sees, the host stays as it is.
+    /// Show directories or zip archives as one, leftmost on top. The guest may change what it sees; the host stays as it is.
     #[arg(long, value_name = "LAYER[+LAYER…][::GUEST]", help_heading = "Layers")]
     pub overlay: Vec<OsString>,
     /// Show a zip archive as a directory.
@@ -115,7 +121,7 @@ pub struct CommonArgs {
     /// An empty directory in memory.
     #[arg(long, value_name = "GUEST", help_heading = "Layers")]
     pub mem: Vec<OsString>,
-    /// When the guest has ended, copy this file or directory out to the host.
+    /// When the guest has ended, however it did, copy this file, or what is in this directory, to the host.
     #[arg(long, value_name = "GUEST=HOST", help_heading = "Layers")]
     pub copy_out: Vec<OsString>,
     /// Set a variable in the guest's environment.
@@ -124,9 +130,10 @@ pub struct CommonArgs {
     /// Hand on a variable of the host, if it is set.
     #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub env_inherit: Vec<OsString>,
-    /// Bound what the guest may use: bytes, inodes, fds, memory, output. Numbers may end in K, M or G.
+    /// Bound what the guest may use, as in bytes=64M,fds=32. Numbers may end in K, M or G.
     ///
-    /// bytes and inodes: what it stores; memory: its own; output: bytes of stdout, and as many of stderr.
+    /// bytes, inodes: what it stores in memory layers. fds: open files. memory: its own. output: bytes of stdout, and as many of
+    /// stderr; the first byte more stops it (exit code 134).
     #[arg(long, value_name = "NAME=NUMBER,…", help_heading = "Limits")]
     pub limit: Vec<String>,
     /// Stop the guest after this time: 5s, 500ms, 2m, 1h. The exit code is then 124.

@@ -23,6 +23,13 @@ impl CacheDir {
         CacheDir::at(&path)
     }
 
+    /// The cache, if it is there and is as it should be. Makes nothing.
+    #[must_use]
+    pub fn existing() -> Option<Self> {
+        let path = locate(|name| std::env::var_os(name))?;
+        path.join("compiled").is_dir().then(|| CacheDir::at(&path).ok()).flatten()
+    }
+
     /// Opens or makes the cache at `path`. A directory that was there before keeps its mode: it may be one that others use too.
     ///
     /// # Errors

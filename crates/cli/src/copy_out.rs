@@ -87,6 +87,9 @@ impl Copy<'_> {
         let stat = self.tree.stat(path, true).map_err(at)?;
         if stat.kind == FileKind::Directory {
             if !host.is_dir() {
+                if host.symlink_metadata().is_ok() {
+                    return Err(at(IoError::other(format!("is a directory, and {} is not", host.display()))));
+                }
                 std::fs::create_dir(host).map_err(at)?;
             }
             let dir = open_dir(host).map_err(at)?;

@@ -108,10 +108,15 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// Writes `line` and its end to standard error in one piece: two commands may share a terminal.
+pub fn put(line: &str) {
+    use std::io::Write;
+    let _ = std::io::stderr().lock().write_all(format!("{line}\n").as_bytes());
+}
+
 /// Prints one line on standard error; a closed standard error is no reason to stop.
 pub fn say(line: fmt::Arguments<'_>) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "stratafs: {}", one_line(&line.to_string()));
+    put(&format!("stratafs: {}", one_line(&line.to_string())));
 }
 
 #[cfg(test)]

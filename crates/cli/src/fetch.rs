@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::CacheDir;
 use crate::error::{Error, Result, usage};
+use crate::known;
 use crate::layers::reason;
-use crate::module::{self, Module};
+use crate::module::{EngineKind, Module};
 use crate::progress::Progress;
 
 /// A runtime that is fetched by name and believed by its hash.
@@ -60,12 +61,12 @@ pub static CPYTHON: Pinned = Pinned {
 ///
 /// # Errors
 /// When what was given cannot be read, or nothing can be fetched; says then what to install or which file to give.
-pub fn python(given: Option<&Path>) -> Result<Module> {
+pub fn python(given: Option<&Path>, engine: EngineKind) -> Result<Module> {
     if let Some(path) = given {
-        return module::read(path).map_err(|error| usage!("--runtime {error}"));
+        return known::read(path, engine).map_err(|error| usage!("--runtime {error}"));
     }
     if let Some(path) = std::env::var_os("STRATAFS_PYTHON").filter(|path| !path.is_empty()) {
-        return module::read(Path::new(&path)).map_err(|error| usage!("STRATAFS_PYTHON={error}"));
+        return known::read(Path::new(&path), engine).map_err(|error| usage!("STRATAFS_PYTHON={error}"));
     }
     pinned(&CacheDir::open()?)
 }
@@ -76,9 +77,7 @@ pub fn python(given: Option<&Path>) -> Result<Module> {
 /// As [`python`], when nothing can be fetched.
 pub fn pinned(cache: &CacheDir) -> Result<Module> {
     let path = cached(&CPYTHON, cache, &Tools::default())?;
-    let mut module = module::read(&path)?;
-    module.sha256 = Some(CPYTHON.sha256);
-    Ok(module)
+    Ok(Module::known(&path, CPYTHON.sha256))
 }
 
 /// The programs that fetch packages.

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use wasmparser::{Encoding, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 use crate::error::{Error, Result, usage};
+use crate::known::Stamp;
 use crate::layers::reason;
 
 /// Which engine runs the guest.
@@ -28,20 +30,48 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// A core module that was read and found fit to be linked.
-#[derive(Clone, PartialEq, Eq)]
+/// A core module. What is known about it already may spare reading it.
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Module {
     /// Where it came from.
     pub path: PathBuf,
-    /// The binary.
-    pub bytes: Vec<u8>,
-    /// The binary's SHA-256 where it is known without hashing it again.
+    /// The binary's SHA-256 where it is known without reading the file. A module with a known hash has passed [`check`] before.
     pub sha256: Option<[u8; 32]>,
+    /// The file as it was before it was read.
+    pub stamp: Option<Stamp>,
+    bytes: OnceLock<Vec<u8>>,
+}
+
+impl Module {
+    /// The module in these bytes.
+    #[cfg(test)]
+    #[must_use]
+    pub fn of(path: &Path, bytes: Vec<u8>) -> Self {
+        Module { path: path.to_owned(), bytes: bytes.into(), ..Module::default() }
+    }
+
+    /// The module in the file at `path`, whose hash is known.
+    #[must_use]
+    pub fn known(path: &Path, sha256: [u8; 32]) -> Self {
+        Module { path: path.to_owned(), sha256: Some(sha256), ..Module::default() }
+    }
+
+    /// The binary; reads the file if nobody has done so.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn bytes(&self) -> Result<&[u8]> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(bytes);
+        }
+        let bytes = std::fs::read(&self.path).map_err(|error| usage!("{}: {}", self.path.display(), reason(&error)))?;
+        Ok(self.bytes.get_or_init(|| bytes))
+    }
 }
 
 impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Module({}, {} bytes)", self.path.display(), self.bytes.len())
+        write!(f, "Module({})", self.path.display())
     }
 }
 
@@ -50,23 +80,30 @@ impl fmt::Debug for Module {
 /// # Errors
 /// When it cannot be read.
 pub fn read(path: &Path) -> Result<Module> {
-    let bytes = std::fs::read(path).map_err(|error| usage!("{}: {}", path.display(), reason(&error)))?;
-    Ok(Module { path: path.to_owned(), bytes, sha256: None })
+    let stamp = Stamp::of(path);
+    let module = Module { path: path.to_owned(), stamp, ..Module::default() };
+    module.bytes()?;
+    Ok(module)
 }
 
-/// Checks that the module can be run as a command by `engine`, where `provided` says which imports (module, name) there are.
+/// Checks that the module can be run as a command by `engine`, where `provided` says which imports (module, name) there are. One whose
+/// hash is known is believed.
 ///
 /// The code of the functions is not looked at, so that a large module that is compiled already starts at once; see [`explain`].
 ///
 /// # Errors
 /// What is wrong with the module, naming it.
 pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(&str, &str) -> bool) -> Result<()> {
+    if module.sha256.is_some() {
+        return Ok(());
+    }
     let shown = module.path.display();
-    check_header(&module.bytes).map_err(|why| usage!("{shown} {why}"))?;
+    let bytes = module.bytes()?;
+    check_header(bytes).map_err(|why| usage!("{shown} {why}"))?;
     let mut exports = Exports::default();
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::all());
-    for payload in parser.parse_all(&module.bytes) {
+    for payload in parser.parse_all(bytes) {
         let step =
             payload.map_err(|error| Refusal::damaged(&error)).and_then(|p| check_payload(&p, engine, provided, &mut exports));
         match step {
@@ -212,7 +249,11 @@ const FEATURES: [(WasmFeatures, &str, bool, bool); 11] = [
 #[must_use]
 pub fn explain(module: &Module, engine: EngineKind) -> Option<Error> {
     let shown = module.path.display();
-    let valid = |features| Validator::new_with_features(features).validate_all(&module.bytes);
+    let bytes = match module.bytes() {
+        Ok(bytes) => bytes,
+        Err(error) => return Some(error),
+    };
+    let valid = |features| Validator::new_with_features(features).validate_all(bytes);
     let all = FEATURES.iter().fold(WasmFeatures::default(), |all, (bit, ..)| all | *bit);
     if let Err(error) = valid(all) {
         return Some(usage!("{shown} is damaged: {}", without_offset(&error)));

@@ -28,7 +28,7 @@ const EXPORTS: (u8, &[u8]) = (7, b"\x02\x06_start\0\0\x06memory\x02\0");
 const CODE: (u8, &[u8]) = (10, b"\x01\x02\0\x0b");
 
 fn checked(bytes: &[u8], engine: EngineKind) -> std::result::Result<(), String> {
-    let module = Module { path: "m.wasm".into(), bytes: bytes.to_vec(), sha256: None };
+    let module = Module::of(Path::new("m.wasm"), bytes.to_vec());
     let provided = |module: &str, name: &str| (module, name) == ("wasi_snapshot_preview1", "proc_exit");
     check(&module, engine, &provided).map_err(|error| {
         assert_eq!(error.code(), 2);
@@ -37,7 +37,7 @@ fn checked(bytes: &[u8], engine: EngineKind) -> std::result::Result<(), String> 
 }
 
 fn explained(bytes: &[u8], engine: EngineKind) -> Option<String> {
-    let module = Module { path: "m.wasm".into(), bytes: bytes.to_vec(), sha256: None };
+    let module = Module::of(Path::new("m.wasm"), bytes.to_vec());
     explain(&module, engine).map(|error| error.to_string())
 }
 

@@ -31,7 +31,8 @@ with zipfile.ZipFile(zipfile.__spec__.loader.archive) as archive:
 
 /// Copies /src and puts a .pyc that is never checked against its source beside each source that compiles.
 const COMPILE: &str = "\
-import importlib.util, os, py_compile, shutil, sys
+import importlib.util, os, py_compile, shutil, sys, warnings
+warnings.simplefilter('ignore')
 home = '/python/lib/python%d.%d' % sys.version_info[:2]
 skipped = {'__pycache__', 'site-packages', 'dist-packages'}
 for top, dirs, files in os.walk('/src'):
@@ -65,6 +66,9 @@ pub fn pack(args: &PackArgs) -> Result<u8> {
     }
     let plan = prepare(args)?;
     let mut written = Ok(0);
+    if let Some(from) = &args.from {
+        crate::error::say(format_args!("compiling the library of {}; this takes a while", from.display()));
+    }
     let ended = run::run_with(&plan, &mut |ended, tree| {
         if *ended == Ended::Guest(0) {
             written = write_archive(tree, OUT.as_bytes(), &args.output);

@@ -11,7 +11,7 @@ use crate::error::{Result, usage};
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
-use crate::{fetch, python, run};
+use crate::{fetch, known, python, run};
 
 /// Everything that a run needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     let mut env = Environment::default();
     env.add(&args.env_inherit, &args.env, |name| std::env::var_os(name))?;
     Ok(Plan {
-        module: Module { path: PathBuf::new(), bytes: Vec::new(), sha256: None },
+        module: Module::default(),
         argv: Vec::new(),
         env: env.pairs(),
         layers: options.parse()?,
@@ -119,7 +119,7 @@ fn bytes(args: &[OsString]) -> impl Iterator<Item = Vec<u8>> + '_ {
 pub fn for_run(args: &RunArgs) -> Result<Plan> {
     let mut plan = common(&args.common)?;
     let (file, rest) = args.command.split_first().ok_or_else(|| usage!("the module is missing"))?;
-    plan.module = module::read(Path::new(file))?;
+    plan.module = known::read(Path::new(file), plan.engine)?;
     module::check(&plan.module, plan.engine, &run::provides)?;
     let name = plan.module.path.file_name().unwrap_or(file).to_owned();
     plan.argv = std::iter::once(name.into_vec()).chain(bytes(rest)).collect();
@@ -136,7 +136,7 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     python::place_script(&mut arguments, &mut plan)?;
     let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
     let variables = variables(&plan.env);
-    plan.module = fetch::python(args.runtime.as_deref())?;
+    plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
     module::check(&plan.module, plan.engine, &run::provides)?;
     let mut env = variables;
     if let Some(stdlib) = stdlib {
@@ -171,7 +171,7 @@ pub fn for_own_script(
     mut layers: Vec<LayerSpec>,
 ) -> Result<Plan> {
     layers::order(&mut layers)?;
-    let module = fetch::python(runtime)?;
+    let module = fetch::python(runtime, engine)?;
     module::check(&module, engine, &run::provides)?;
     Ok(Plan {
         module,

@@ -74,6 +74,9 @@ pub fn place_script(args: &mut [Vec<u8>], plan: &mut Plan) -> Result<()> {
         return Ok(());
     }
     let host = OsStr::from_bytes(script);
+    if [&b"pip"[..], b"pip3"].contains(&script.as_slice()) && !Path::new(host).exists() {
+        return refuse_pip(b"pip");
+    }
     let layer = single_file(host, free_place(&plan.layers)?)?;
     let name = match &layer.source {
         Source::SingleFile(path) => path.file_name().unwrap_or_default().as_bytes().to_vec(),
@@ -160,7 +163,7 @@ pub const PYTHON_HOME: &str = "/python";
 /// A PYTHONHOME that is not absolute; another layer at that place.
 pub fn place_stdlib(mut stdlib: LayerSpec, module: &Module, layers: &mut Vec<LayerSpec>, env: &mut Environment) -> Result<()> {
     let home = env.get(b"PYTHONHOME").map_or(PYTHON_HOME.as_bytes().to_vec(), <[u8]>::to_vec);
-    let inside = library_directory(module);
+    let inside = library_directory(module)?;
     stdlib.guest = GuestPath::new(&[home.as_slice(), b"/", inside.as_bytes()].concat())
         .map_err(|why| usage!("{}: PYTHONHOME: {why}", stdlib.given))?;
     env.set(b"PYTHONHOME", &home);
@@ -169,18 +172,18 @@ pub fn place_stdlib(mut stdlib: LayerSpec, module: &Module, layers: &mut Vec<Lay
 }
 
 /// `lib/python3.12`: the directory that CPython was built with; its number is read from the module.
-fn library_directory(module: &Module) -> String {
+fn library_directory(module: &Module) -> Result<String> {
     let default = format!("lib/python{}", fetch::CPYTHON.series);
-    if module.sha256.is_some() {
-        return default;
+    if module.sha256 == Some(fetch::CPYTHON.sha256) {
+        return Ok(default);
     }
     let prefix = b"python3.";
-    let mut found = module.bytes.windows(prefix.len() + 3).filter(|window| window.starts_with(prefix));
+    let mut found = module.bytes()?.windows(prefix.len() + 3).filter(|window| window.starts_with(prefix));
     let digits = found.find_map(|window| {
         let minor: String = window[prefix.len()..].iter().take_while(|b| b.is_ascii_digit()).map(|&b| char::from(b)).collect();
         (!minor.is_empty()).then_some(minor)
     });
-    digits.map_or(default, |minor| format!("lib/python3.{minor}"))
+    Ok(digits.map_or(default, |minor| format!("lib/python3.{minor}")))
 }
 
 #[cfg(test)]

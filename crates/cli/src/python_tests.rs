@@ -1,5 +1,4 @@
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use super::*;
 use crate::layers::LayerOptions;
@@ -24,7 +23,7 @@ fn plan(layers: Vec<LayerSpec>) -> Plan {
 }
 
 fn module(bytes: &[u8]) -> Module {
-    Module { path: PathBuf::new(), bytes: bytes.to_vec(), sha256: None }
+    Module::of(Path::new(""), bytes.to_vec())
 }
 
 fn owned(args: &[&str]) -> Vec<Vec<u8>> {

@@ -30,6 +30,8 @@ impl Scratch {
             ("text.wasm", b"(module)"),
             ("noise.wasm", b"#!/bin/sh\n"),
             ("cut.wasm", &COMMAND[..20]),
+            // The end record counts one member, and there is none.
+            ("lost.zip", b"PK\x05\x06\0\0\0\0\x01\0\x01\0\x2e\0\0\0\0\0\0\0\0\0"),
             ("cut.zip", b"PK\x03\x04 and then nothing"),
         ] {
             std::fs::write(scratch.path(name), contents).unwrap();
@@ -114,6 +116,8 @@ fn layers() {
         (&["--dir", "data", "--mem", "/data"], "`--dir data` and `--mem /data` are both at /data"),
         (&["--dir", "data", "--dir", "./data/"], "`--dir data` and `--dir ./data/` are both at /data"),
         (&["--zip", "cut.zip"], "cut.zip is not a zip archive, or is damaged"),
+        (&["--zip", "lost.zip", "--trace=t", "--copy-out", "/tmp=out"], "lost.zip"),
+        (&["--overlay", "data+lost.zip", "--trace=t"], "lost.zip"),
         (&["--zip", "data"], "data is not a zip archive but a directory"),
         (&["--overlay", "data+cut.zip"], "cut.zip is not a zip archive, or is damaged"),
         (&["--overlay", "data+none"], "none: there is no such file"),

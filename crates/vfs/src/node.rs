@@ -220,6 +220,11 @@ impl NodeRef {
         self.same_filesystem(other) && self.key() == other.key()
     }
 
+    /// What no other file of this program has while this node is there.
+    pub(crate) fn identity(&self) -> (usize, u64) {
+        (self.0.fs().addr(), self.key())
+    }
+
     pub(crate) fn walk(&self, walk: &mut Walk<'_>, op: &Op<'_>) -> Result<Step> {
         self.0.walk(walk, op)
     }

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
+
 use crate::filesystem::FileHandle;
+use crate::locks::LockOwner;
 use crate::namespace::Place;
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::{Access, Errno, FileKind, Result, SetAttr, Stat};
 
@@ -38,6 +42,9 @@ pub struct OpenFile {
     append: AtomicBool,
     nonblock: AtomicBool,
     offset: AtomicU64,
+    /// The locks that belong to the open file, once it has asked for one.
+    locks: Mutex<Option<Box<LockOwner>>>,
+    socket: Option<Arc<Socket>>,
 }
 
 impl OpenFile {
@@ -57,6 +64,8 @@ impl OpenFile {
             append: AtomicBool::new(false),
             nonblock: AtomicBool::new(false),
             offset: AtomicU64::new(0),
+            locks: Mutex::new(None),
+            socket: None,
         }
     }
 
@@ -65,6 +74,16 @@ impl OpenFile {
     pub fn stream(stream: Arc<dyn Stream>, access: Access) -> Self {
         let kind = stream.stat().kind;
         OpenFile::unplaced(Body::Stream(stream), kind, access)
+    }
+
+    /// A socket, which is a stream with an address.
+    pub(crate) fn socket(socket: Arc<Socket>) -> Self {
+        OpenFile { socket: Some(socket.clone()), ..OpenFile::stream(socket, Access::READ_WRITE) }
+    }
+
+    /// The socket, when it is one.
+    pub(crate) fn as_socket(&self) -> Option<&Arc<Socket>> {
+        self.socket.as_ref()
     }
 
     /// What it is.
@@ -116,6 +135,11 @@ impl OpenFile {
     pub fn set_status(&self, flags: StatusFlags) {
         self.append.store(flags.append, Ordering::Relaxed);
         self.nonblock.store(flags.nonblock, Ordering::Relaxed);
+    }
+
+    /// The open file as one that holds locks.
+    pub(crate) fn lock_owner(&self) -> MappedMutexGuard<'_, LockOwner> {
+        MutexGuard::map(self.locks.lock(), |locks| &mut **locks.get_or_insert_with(|| Box::new(LockOwner::open_file())))
     }
 
     pub(crate) fn offset(&self) -> u64 {

@@ -36,7 +36,12 @@ impl Pipe {
     /// An empty pipe that holds `capacity` bytes (at least [`PIPE_BUF`]), shown with inode number `ino`.
     #[must_use]
     pub fn new(capacity: usize, ino: u64) -> Arc<Self> {
-        Arc::new(Pipe { state: Mutex::default(), event: Arc::default(), capacity: capacity.max(PIPE_BUF), ino })
+        Pipe::signalling(capacity, ino, Arc::default())
+    }
+
+    /// A pipe that signals `event`, which others may share.
+    pub(crate) fn signalling(capacity: usize, ino: u64, event: Arc<Event>) -> Arc<Self> {
+        Arc::new(Pipe { state: Mutex::default(), event, capacity: capacity.max(PIPE_BUF), ino })
     }
 
     /// An end of the pipe, at once, whether or not anyone holds the other.

@@ -345,6 +345,10 @@ fn at_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &W
             if walk.read_only(&**fs) {
                 return Err(Errno::EROFS);
             }
+            // A link has no mode of its own (fchmodat(2)).
+            if attr.mode.is_some() && kind == FileKind::Symlink {
+                return Err(Errno::ENOTSUP);
+            }
             fs.set_attr(node, attr)?;
             Done::Unit
         }

@@ -37,10 +37,10 @@ pub use poll::{Event, Subscription, poll_oneoff};
 pub use process::{proc_exit, proc_raise, random_get, sched_yield};
 pub use rights::Rights;
 pub use sock::{sock_accept, sock_recv, sock_send, sock_shutdown};
-pub use types::{Advice, ClockId, FdFlags, FdStat, FileStat, FstFlags, LookupFlags, OFlags, Prestat, SeekFrom, errno_number};
+pub use types::{Advice, ClockId, FdFlags, FdStat, FileStat, FstFlags, LookupFlags, OFlags, Prestat, SeekFrom};
 
 use stratafs::Result;
-use stratafs_abi::{Abi, Function};
+use stratafs_abi::{Abi, Function, wasi_number};
 
 /// The rules of `wasi_snapshot_preview1`: a call answers an error number, 0 for none.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ impl Abi for Wasi {
     fn answer(result: Result<u32>) -> u32 {
         match result {
             Ok(_) => 0,
-            Err(errno) => errno_number(errno).into(),
+            Err(errno) => wasi_number(errno).into(),
         }
     }
 }

@@ -2,11 +2,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use stratafs::{Errno, Fd, Outcome, PollFd, Process, Result};
-use stratafs_abi::{Array, Call, GuestMemory, Layout, Out, Ptr, Record, Size, Slot};
+use stratafs_abi::{Array, Call, GuestMemory, Layout, Out, Ptr, Record, Size, Slot, wasi_number};
 
 use crate::rights::{self, Rights};
 use crate::types::put;
-use crate::{ClockId, clock, errno_number};
+use crate::{ClockId, clock};
 
 const HANGUP: u16 = 1;
 
@@ -89,7 +89,7 @@ impl Record for Event {
     fn store(&self, memory: &mut GuestMemory<'_>, at: Ptr) -> Result<()> {
         let mut record = [0; 32];
         put(&mut record, 0, self.userdata.to_le_bytes());
-        put(&mut record, 8, self.error.map_or(0, errno_number).to_le_bytes());
+        put(&mut record, 8, self.error.map_or(0, wasi_number).to_le_bytes());
         put(&mut record, 10, [self.kind]);
         put(&mut record, 16, self.bytes.to_le_bytes());
         put(&mut record, 24, (if self.hangup { HANGUP } else { 0 }).to_le_bytes());

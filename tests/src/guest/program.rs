@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use stratafs_cli::cache::CacheDir;
 use stratafs_cli::fetch;
+use stratafs_cli::module::EngineKind;
 
 /// A guest program: a wasm module and its hash.
 pub struct Program {
@@ -63,15 +64,13 @@ pub fn cpython() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let module = match std::env::var_os("STRATAFS_PYTHON") {
-            Some(path) => fetch::python(Some(path.as_ref())),
+            Some(path) => fetch::python(Some(path.as_ref()), EngineKind::Wasmtime),
             None => fetch::pinned(cache()),
         };
         let module = module.unwrap_or_else(|error| panic!("{error}"));
-        Program {
-            name: "python".to_owned(),
-            sha256: module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&module.bytes)),
-            bytes: module.bytes,
-        }
+        let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
+        let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
+        Program { name: "python".to_owned(), sha256, bytes }
     })
 }
 

@@ -13,7 +13,7 @@ use stratafs::{Interrupt, Layer, Process, Tree};
 use stratafs_abi::Tracer;
 
 use crate::copy_out::{self, GuestTree};
-use crate::error::{Ended, Result, failed, say};
+use crate::error::{Ended, Result, failed, put, say};
 use crate::layers::{LayerSpec, Lower, Source};
 use crate::module::EngineKind;
 use crate::plan::{Plan, TraceTo};
@@ -51,7 +51,7 @@ pub fn run(plan: &Plan) -> Result<u8> {
 /// Says what stopped the run, if anything did.
 pub fn last_line(ended: &Ended) {
     if let Some(line) = ended.line() {
-        let _ = writeln!(std::io::stderr().lock(), "{line}");
+        put(&line);
     }
 }
 
@@ -77,13 +77,9 @@ enum Stopped {
 pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) -> Result<Ended> {
     let stopper = Stopper::new();
     let (process, outputs) = process(plan, stopper.interrupt())?;
-    let tracer = tracer(plan)?;
-    for note in &plan.notes {
-        say(format_args!("{note}"));
-    }
     let run = match plan.engine {
-        EngineKind::Wasmtime => wasmtime::run(plan, process, tracer, &stopper)?,
-        EngineKind::Wasmi => wasmi::run(plan, process, tracer, &stopper)?,
+        EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper)?,
+        EngineKind::Wasmi => wasmi::run(plan, process, &stopper)?,
     };
     let past_output = outputs.iter().any(|output| output.is_past_limit());
     let ended = ended(plan, &run, past_output, &stopper);
@@ -112,7 +108,11 @@ fn ended(plan: &Plan, run: &Run, past_output: bool, stopper: &Stopper) -> Ended 
     }
 }
 
-fn tracer(plan: &Plan) -> Result<Option<Tracer>> {
+/// What is done first when nothing can be refused any more: the notes are said, the trace's file is made.
+fn begin(plan: &Plan) -> Result<Option<Tracer>> {
+    for note in &plan.notes {
+        say(format_args!("{note}"));
+    }
     Ok(match &plan.trace {
         Some(TraceTo::Stderr) => Some(Tracer::lines(Box::new(std::io::stderr()))),
         Some(TraceTo::File(path)) => {

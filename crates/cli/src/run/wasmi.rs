@@ -1,12 +1,11 @@
 //! Runs a plan on wasmi.
 
 use stratafs::Process;
-use stratafs_abi::Tracer;
 use stratafs_wasmi::{Ended, Guest, MemoryLimit};
 use wasmi::{Engine, Linker, Module, Store};
 
 use super::stop::Stopper;
-use super::{Run, Stopped};
+use super::{Run, Stopped, begin};
 use crate::error::{Result, failed, usage};
 use crate::module::{self, EngineKind};
 use crate::plan::Plan;
@@ -16,16 +15,16 @@ struct Data {
     memory: MemoryLimit,
 }
 
-pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stopper) -> Result<Run> {
+pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     let engine = Engine::new(&stratafs_wasmi::config());
     let shown = plan.module.path.display();
-    let module = Module::new(&engine, &plan.module.bytes)
+    let module = Module::new(&engine, plan.module.bytes()?)
         .map_err(|error| module::explain(&plan.module, EngineKind::Wasmi).unwrap_or_else(|| usage!("{shown}: {error}")))?;
     let interrupt = stopper.interrupt().clone();
     let watch = stopper.watch(plan.timeout, move || interrupt.raise());
 
     let mut guest = Guest::new(process);
-    guest.tracer = tracer.map(Box::new);
+    guest.tracer = begin(plan)?.map(Box::new);
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let mut store = Store::new(&engine, Data { guest, memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);

@@ -1,16 +1,19 @@
 //! Runs a plan on wasmtime.
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
 use stratafs::Process;
-use stratafs_abi::Tracer;
 use stratafs_wasmtime::image::{ImageCache, sha256};
 use stratafs_wasmtime::{Ended, Guest, Interrupter, MAX_WASM_STACK, MemoryLimit};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use super::stop::Stopper;
-use super::{Run, Stopped};
+use super::{Run, Stopped, begin};
 use crate::cache::CacheDir;
 use crate::error::{Result, failed, usage};
-use crate::module::{self, EngineKind};
+use crate::known;
+use crate::module::{self, EngineKind, Module as Wasm};
 use crate::plan::Plan;
 use crate::progress::Progress;
 
@@ -19,14 +22,14 @@ struct Data {
     memory: MemoryLimit,
 }
 
-pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stopper) -> Result<Run> {
+pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     let engine = Engine::new(&stratafs_wasmtime::config()).map_err(|error| failed!("wasmtime: {error:#}"))?;
     let compiled = compile(plan, &engine)?;
     let interrupter = Interrupter::new(&engine, stopper.interrupt());
     let watch = stopper.watch(plan.timeout, move || interrupter.raise());
     let run = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(MAX_WASM_STACK + (2 << 20));
-        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process, tracer));
+        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process));
         let thread = thread.map_err(|error| failed!("no thread for the guest: {error}"))?;
         thread.join().unwrap_or_else(|_| Err(failed!("the guest's thread panicked: this is a bug in stratafs")))
     });
@@ -34,9 +37,8 @@ pub fn run(plan: &Plan, process: Process, tracer: Option<Tracer>, stopper: &Stop
     run
 }
 
-fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer: Option<Tracer>) -> Result<Run> {
-    let mut guest = Guest::new(process);
-    guest.tracer = tracer.map(Box::new);
+fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process) -> Result<Run> {
+    let guest = Guest::new(process);
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let mut store = Store::new(engine, Data { guest, memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);
@@ -45,7 +47,9 @@ fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer
     let linked = stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest);
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
-    let ended = match linker.instantiate(&mut store, module) {
+    let ready = linker.instantiate_pre(module).map_err(|error| usage!("{shown}: {error:#}"))?;
+    store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
+    let ended = match ready.instantiate(&mut store) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
@@ -59,24 +63,58 @@ fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process, tracer
     let ended = match ended {
         Ended::Exit(code) => Stopped::Exit(code),
         Ended::Interrupted => Stopped::Interrupted,
-        Ended::Trap(error) => Stopped::Trap(error.root_cause().to_string()),
+        Ended::Trap(error) => Stopped::Trap(without_prefix(&error.root_cause().to_string())),
     };
     let Data { guest, memory } = store.into_data();
     Ok(Run { process: guest.process, tracer: guest.tracer, ended, memory_limit_reached: memory.was_reached() })
 }
 
+/// A trap's own words, without whose they are.
+fn without_prefix(text: &str) -> String {
+    text.strip_prefix("wasm trap: ").unwrap_or(text).to_owned()
+}
+
 /// The compiled module: from the cache, or compiled now and kept there.
 fn compile(plan: &Plan, engine: &Engine) -> Result<Module> {
-    let cache = ImageCache::open(&CacheDir::open()?.compiled()?).map_err(|error| usage!("{error}"))?;
+    let dir = CacheDir::open()?.compiled()?;
+    let cache = ImageCache::open(&dir).map_err(|error| usage!("{error}"))?;
     let wasm = &plan.module;
-    let sha256 = wasm.sha256.unwrap_or_else(|| sha256(&wasm.bytes));
-    if let Some(module) = cache.load(engine, &sha256) {
+    if let Some(module) = wasm.sha256.and_then(|sha256| cache.load(engine, &sha256)) {
+        return Ok(module);
+    }
+    // What is compiled is named by its own hash: a file may have changed since its hash became known.
+    let bytes = wasm.bytes()?;
+    let sha256 = sha256(bytes);
+    if wasm.sha256.is_some_and(|known| known != sha256) {
+        return Err(usage!("{} is damaged: its SHA-256 is not the one it had; remove it and start again", wasm.path.display()));
+    }
+    let module = compile_new(wasm, bytes, &sha256, &dir, &cache, engine)?;
+    known::remember(wasm, &sha256, &dir);
+    Ok(module)
+}
+
+/// Compiles the module unless it is in the cache by now. One start at a time does it, the others wait for its image.
+fn compile_new(wasm: &Wasm, bytes: &[u8], sha256: &[u8; 32], dir: &Path, cache: &ImageCache, engine: &Engine) -> Result<Module> {
+    if let Some(module) = cache.load(engine, sha256) {
         return Ok(module);
     }
     let name = wasm.path.file_name().unwrap_or(wasm.path.as_os_str()).to_string_lossy();
     // Small modules are compiled before anyone would have read the line.
-    let progress = (wasm.bytes.len() > 1 << 20).then(|| Progress::start(&format!("compiling {name}, once")));
-    let module = cache.compile(engine, &wasm.bytes, &sha256);
-    drop(progress);
+    let progress = |what: &str| (bytes.len() > 1 << 20).then(|| Progress::start(&format!("{what} {name}, once")));
+    // A lock that cannot be had costs a second compilation and nothing else.
+    let lock = File::create(dir.join(".lock")).ok();
+    if let Some(lock) = &lock
+        && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    {
+        let waiting = progress("waiting for another start that compiles");
+        let locked = lock.lock();
+        drop(waiting);
+        if let (Ok(()), Some(module)) = (locked, cache.load(engine, sha256)) {
+            return Ok(module);
+        }
+    }
+    let compiling = progress("compiling");
+    let module = cache.compile(engine, bytes, sha256);
+    drop(compiling);
     module.map_err(|error| module::explain(wasm, EngineKind::Wasmtime).unwrap_or_else(|| usage!("{name}: {error}")))
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::Process;
 use crate::fd_table::{Descriptor, Fd, FdTable};
+use crate::locks::LockOwner;
 use crate::open_file::OpenFile;
 use crate::random::{OsRandom, Random};
 use crate::stream::{NullStream, Stream};
@@ -36,6 +37,8 @@ impl Process {
             exit: None,
             pipes: 0,
             pending: None,
+            locks: LockOwner::process(),
+            network: Arc::default(),
         };
         let null: Arc<dyn Stream> = Arc::new(NullStream);
         ProcessBuilder { process, streams: [null.clone(), null.clone(), null], preopens: Vec::new(), cwd: None }

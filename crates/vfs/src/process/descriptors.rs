@@ -34,7 +34,18 @@ impl Process {
     /// `EBADF`.
     pub fn close(&mut self, fd: Fd) -> Result<()> {
         self.abandon_wait();
-        self.fds.remove(fd).map(drop)
+        let descriptor = self.fds.remove(fd)?;
+        self.closing(&descriptor.file);
+        Ok(())
+    }
+
+    /// Puts `descriptor` at the number `to`, closing what that was.
+    fn replace(&mut self, to: Fd, descriptor: Descriptor) -> Result<Fd> {
+        if let Ok(old) = self.fds.get(to) {
+            let file = old.file.clone();
+            self.closing(&file);
+        }
+        self.fds.replace(to, descriptor)
     }
 
     /// Another descriptor of the same open file, at the lowest free number from `at_least` on.
@@ -54,7 +65,7 @@ impl Process {
     pub fn dup_to(&mut self, fd: Fd, to: Fd, cloexec: bool) -> Result<Fd> {
         self.abandon_wait();
         let descriptor = Descriptor { cloexec, preopen: None, ..self.fds.get(fd)?.clone() };
-        if fd == to { Ok(fd) } else { self.fds.replace(to, descriptor) }
+        if fd == to { Ok(fd) } else { self.replace(to, descriptor) }
     }
 
     /// Moves `from` to the number `to`, closing what `to` was (WASI's `fd_renumber`).
@@ -67,7 +78,7 @@ impl Process {
         self.fds.get(from)?;
         if from != to {
             let descriptor = self.fds.remove(from)?;
-            self.fds.replace(to, descriptor)?;
+            self.replace(to, descriptor)?;
         }
         Ok(())
     }

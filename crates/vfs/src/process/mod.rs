@@ -4,9 +4,11 @@ mod builder;
 mod descriptors;
 mod io;
 mod listing;
+mod locks;
 mod open;
 mod paths;
 mod poll;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -15,14 +17,17 @@ use std::time::{Duration, Instant};
 
 pub use builder::ProcessBuilder;
 pub use io::{OneBuf, ReadBufs, Whence};
+pub use locks::LockHolder;
 pub use paths::AccessMode;
 pub use poll::PollFd;
 
 use crate::fd_table::{Fd, FdTable};
+use crate::locks::LockOwner;
 use crate::namespace::{MountId, Namespace, Place};
 use crate::node::NodeRef;
 use crate::pipe::PipeEnd;
 use crate::random::Random;
+use crate::socket::Network;
 use crate::walk::{Done, Escape, Op, Walk};
 use crate::{Clock, Errno, FileKind, Interrupt, Limits, Result};
 
@@ -70,6 +75,9 @@ pub struct Process {
     started: Duration,
     pipes: u64,
     pending: Option<Pending>,
+    /// The locks on ranges of bytes that it holds.
+    locks: LockOwner,
+    network: Arc<Network>,
 }
 
 /// What a call that waits keeps for its next run.
@@ -136,6 +144,7 @@ impl Process {
     /// writes or duplicates descriptors gives it up by that.
     pub fn abandon_wait(&mut self) {
         self.pending = None;
+        self.locks.forget_waiting();
     }
 
     /// Notes the code that the guest ended with.

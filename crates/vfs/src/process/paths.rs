@@ -30,6 +30,14 @@ impl Target<'_> {
     }
 }
 
+fn may_access(stat: &Stat, mode: AccessMode, read_only: impl FnOnce() -> Result<bool>) -> Result<()> {
+    if mode.execute && stat.kind != FileKind::Directory && stat.mode & 0o111 == 0 {
+        return Err(Errno::EACCES);
+    }
+    let device = matches!(stat.kind, FileKind::CharDevice | FileKind::Fifo | FileKind::Socket);
+    if mode.write && !device && read_only()? { Err(Errno::EROFS) } else { Ok(()) }
+}
+
 impl Process {
     /// The attributes of what `path` leads to; of a final link itself without `follow`.
     ///
@@ -80,17 +88,17 @@ impl Process {
     /// # Errors
     /// What resolving gives; `EROFS` to write on a read-only filesystem; `EACCES` to execute a file without any x bit.
     pub fn accessat(&self, dir: DirFd, path: &[u8], mode: AccessMode, follow: bool) -> Result<()> {
-        let stat = self.statat(dir, path, follow)?;
-        if mode.execute && stat.kind != FileKind::Directory && stat.mode & 0o111 == 0 {
-            return Err(Errno::EACCES);
-        }
-        if mode.write && !matches!(stat.kind, FileKind::CharDevice | FileKind::Fifo | FileKind::Socket) {
-            let (place, _) = self.locate(dir, path, follow)?;
-            if place.node.read_only() || self.ns.mount_of(place.mount).read_only {
-                return Err(Errno::EROFS);
-            }
-        }
-        Ok(())
+        let read_only = || self.locate(dir, path, follow).map(|(place, _)| self.read_only(&place));
+        may_access(&self.statat(dir, path, follow)?, mode, read_only)
+    }
+
+    /// Whether the guest may use an open file (`faccessat` with `AT_EMPTY_PATH`).
+    ///
+    /// # Errors
+    /// `EBADF`; else as [`accessat`](Process::accessat).
+    pub fn faccess(&self, fd: Fd, mode: AccessMode) -> Result<()> {
+        let file = &self.fds.get(fd)?.file;
+        may_access(&file.stat()?, mode, || Ok(file.place.as_ref().is_some_and(|place| self.read_only(place))))
     }
 
     fn create(&mut self, dir: DirFd, path: &[u8], kind: NewKind<'_>, mode: u32) -> Result<()> {
@@ -184,6 +192,20 @@ impl Process {
     /// What resolving gives; `EEXIST`; `EROFS`; `EXDEV` across mounts; `EPERM` for a directory; `EMLINK`; `ENOSPC`.
     pub fn linkat(&mut self, from_dir: DirFd, from: &[u8], dir: DirFd, path: &[u8], follow: bool) -> Result<()> {
         let (file, kind) = self.locate(from_dir, from, follow)?;
+        self.link(file, kind, dir, path)
+    }
+
+    /// Gives an open file another name (`linkat` with `AT_EMPTY_PATH`).
+    ///
+    /// # Errors
+    /// `EBADF`; `EXDEV` for what stands in no filesystem; else as [`linkat`](Process::linkat).
+    pub fn flink(&mut self, fd: Fd, dir: DirFd, path: &[u8]) -> Result<()> {
+        let file = &self.fds.get(fd)?.file;
+        let (place, kind) = (file.place.clone().ok_or(Errno::EXDEV)?, file.kind());
+        self.link(place, kind, dir, path)
+    }
+
+    fn link(&mut self, file: Place, kind: FileKind, dir: DirFd, path: &[u8]) -> Result<()> {
         let to = self.target(dir, path)?;
         let Some(last) = &to.last else { return Err(Errno::EEXIST) };
         let name = to.walk.name(last)?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use stratafs::memfs::MemFs;
 use stratafs::stream::{BytesInput, CapturedOutput, Stream};
 use stratafs::{Budget, DirFd, Errno, Fd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process, ProcessBuilder};
-use stratafs_abi::{Call, Flow, Function, GuestMemory, Tracer};
-use stratafs_wasi::{FUNCTIONS, OFlags, Rights, errno_number};
+use stratafs_abi::{Call, Flow, Function, GuestMemory, Tracer, wasi_number};
+use stratafs_wasi::{FUNCTIONS, OFlags, Rights};
 
 pub const PAGE: u32 = 65_536;
 /// An address behind the memory.
@@ -42,7 +42,7 @@ pub fn errno(number: u64) -> Result<(), Errno> {
     if number == 0 {
         return Ok(());
     }
-    let known = Errno::ALL.iter().find(|e| u64::from(errno_number(**e)) == number);
+    let known = Errno::ALL.iter().find(|e| u64::from(wasi_number(**e)) == number);
     Err(*known.unwrap_or_else(|| panic!("no error has the number {number}")))
 }
 

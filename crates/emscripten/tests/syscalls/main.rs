@@ -1,0 +1,14 @@
+//! Every syscall over a process in memory and a memory that is a vector: no engine.
+#![forbid(unsafe_code)]
+
+mod attrs;
+mod calls;
+mod descriptors;
+mod files;
+mod generations;
+mod guest;
+mod locks;
+mod polls;
+mod sockets;
+mod terminals;
+mod trees;

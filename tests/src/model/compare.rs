@@ -1,0 +1,132 @@
+//! Whether a backend's answers and trees are those of the real system.
+
+use std::collections::HashMap;
+
+use super::known::nlink_may_differ;
+use super::snapshot::{Node, Tree};
+use crate::backends::Backend;
+use crate::posix::{Answer, DirEntry, Kind, Result, Stat, Time};
+
+/// What has been seen of one backend in one sequence.
+pub(super) struct Comparison {
+    backend: Backend,
+    /// The backend's inode number for each of the real system's, which are never used twice.
+    inos: HashMap<u64, u64>,
+    /// Both trees as they were last taken, when that was one step ago.
+    last: Option<(Tree, Tree)>,
+}
+
+type Same = std::result::Result<(), String>;
+
+fn check(same: bool, what: impl FnOnce() -> String) -> Same {
+    if same { Ok(()) } else { Err(what()) }
+}
+
+/// Times that were set by a call lie before 2001.
+fn was_set(time: Time) -> bool {
+    time.sec < 1_000_000_000
+}
+
+impl Comparison {
+    pub fn new(backend: Backend) -> Comparison {
+        Comparison { backend, inos: HashMap::new(), last: None }
+    }
+
+    pub fn answers(&mut self, real: &Result<Answer>, ours: &Result<Answer>) -> Same {
+        match (real, ours) {
+            (Ok(Answer::Stat(real)), Ok(Answer::Stat(ours))) => self.stats(real, ours),
+            (Ok(Answer::Entries(real)), Ok(Answer::Entries(ours))) => self.entries(real, ours),
+            (real, ours) => check(real == ours, || format!("Linux answers {}, we {}", short(real), short(ours))),
+        }
+    }
+
+    fn stats(&mut self, real: &Stat, ours: &Stat) -> Same {
+        let shown = |stat: &Stat| {
+            let size = if stat.kind == Kind::Directory { 0 } else { stat.size };
+            (stat.kind, format!("{:o}", stat.mode), stat.uid, stat.gid, size)
+        };
+        check(shown(real) == shown(ours), || format!("Linux has {:?}, we {:?}", shown(real), shown(ours)))?;
+        check(real.nlink == ours.nlink || nlink_may_differ(self.backend, real, ours), || {
+            format!("Linux counts {} links, we {}", real.nlink, ours.nlink)
+        })?;
+        check((!was_set(real.mtime) && !was_set(ours.mtime)) || real.mtime == ours.mtime, || {
+            format!("mtime is {:?} on Linux, {:?} here", real.mtime, ours.mtime)
+        })?;
+        check(!was_set(real.atime) || real.atime == ours.atime, || {
+            format!("atime is {:?} on Linux, {:?} here", real.atime, ours.atime)
+        })?;
+        self.same_file(real.ino, ours.ino)
+    }
+
+    fn same_file(&mut self, real: u64, ours: u64) -> Same {
+        let before = *self.inos.entry(real).or_insert(ours);
+        check(before == ours, || format!("the inode number was {before} and is {ours}, of the same file"))
+    }
+
+    fn entries(&mut self, real: &[DirEntry], ours: &[DirEntry]) -> Same {
+        let sorted = |entries: &[DirEntry]| {
+            let mut sorted: Vec<_> = entries.iter().map(|e| (e.name.clone(), e.kind, e.ino)).collect();
+            sorted.sort();
+            sorted
+        };
+        let (real, ours) = (sorted(real), sorted(ours));
+        let names = |entries: &[(Vec<u8>, Kind, u64)]| {
+            entries.iter().map(|(name, kind, _)| format!("{} {kind:?}", name.escape_ascii())).collect::<Vec<_>>().join(", ")
+        };
+        check(names(&real) == names(&ours), || format!("Linux lists {}; we {}", names(&real), names(&ours)))?;
+        for (real, ours) in real.iter().zip(&ours) {
+            self.same_file(real.2, ours.2).map_err(|said| format!("in the listing, {}: {said}", real.0.escape_ascii()))?;
+        }
+        Ok(())
+    }
+
+    /// Compares trees; a step without any forgets the last ones.
+    pub fn trees(&mut self, trees: Option<(&Tree, Tree)>) -> Same {
+        let Some((real, ours)) = trees else {
+            self.last = None;
+            return Ok(());
+        };
+        let paths = |tree: &Tree| tree.iter().map(|n| n.path.escape_ascii().to_string()).collect::<Vec<_>>().join(" ");
+        check(paths(real) == paths(&ours), || format!("the tree is {} on Linux, {} here", paths(real), paths(&ours)))?;
+        let mut real_of = HashMap::new();
+        for (real, ours) in real.iter().zip(&ours) {
+            let at = |said: String| format!("{}: {said}", real.path.escape_ascii());
+            self.stats(&real.stat, &ours.stat).map_err(at)?;
+            check(real.contents == ours.contents, || at("the contents differ".into()))?;
+            let first = *real_of.entry(ours.stat.ino).or_insert(real.stat.ino);
+            check(first == real.stat.ino, || at(format!("the inode number {} is another file's as well", ours.stat.ino)))?;
+        }
+        if let Some((real_before, ours_before)) = &self.last {
+            moved(real_before, ours_before, real, &ours)?;
+        }
+        self.last = Some((real.clone(), ours));
+        Ok(())
+    }
+}
+
+/// Whether the same times moved in this step.
+fn moved(real_before: &Tree, ours_before: &Tree, real: &Tree, ours: &Tree) -> Same {
+    let before: HashMap<u64, (&Node, &Node)> =
+        real_before.iter().zip(ours_before).map(|(real, ours)| (real.stat.ino, (real, ours))).collect();
+    for (real, ours) in real.iter().zip(ours) {
+        let Some((real_before, ours_before)) = before.get(&real.stat.ino) else { continue };
+        for (name, time) in [("mtime", (|s: &Stat| s.mtime) as fn(&Stat) -> Time), ("ctime", |s: &Stat| s.ctime)] {
+            let moved = [(real, real_before), (ours, ours_before)].map(|(now, before)| time(&now.stat) != time(&before.stat));
+            check(moved[0] == moved[1], || {
+                let said = if moved[0] { "moves on Linux and not here" } else { "moves here and not on Linux" };
+                format!("{}: {name} {said}", real.path.escape_ascii())
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn short(answer: &Result<Answer>) -> String {
+    match answer {
+        Ok(Answer::Bytes(bytes)) if bytes.len() > 60 => {
+            format!("{} bytes, hash {:x}", bytes.len(), bytes.iter().fold(0_u64, |h, &b| h.wrapping_mul(31).wrapping_add(b.into())))
+        }
+        Ok(Answer::Bytes(bytes)) => format!("\"{}\"", bytes.escape_ascii()),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,164 @@
+//! Many sequences, and the smallest part of one that still differs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::op::{self, Sequence, Start};
+use super::oracle::{Oracle, Step};
+use super::replay::{Difference, replay};
+use crate::backends::Backend;
+
+/// A search on one backend.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The program `real_posix`.
+    pub helper: PathBuf,
+    /// What is compared with the real system.
+    pub backend: Backend,
+    /// Sequences to run.
+    pub cases: u32,
+    /// Other seeds give other sequences.
+    pub seed: u64,
+}
+
+/// What was run.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Sequences.
+    pub sequences: u64,
+    /// Calls, and those that succeeded, by the name of the call.
+    pub calls: BTreeMap<String, (u64, u64)>,
+}
+
+impl Counts {
+    /// All calls, and all that succeeded.
+    #[must_use]
+    pub fn total(&self) -> (u64, u64) {
+        self.calls.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    }
+
+    fn add(&mut self, steps: &[Step]) {
+        self.sequences += 1;
+        for step in steps {
+            let call = format!("{:?}", step.call);
+            let name = call.split([' ', '(']).next().unwrap_or_default();
+            let count = self.calls.entry(name.to_owned()).or_default();
+            count.0 += 1;
+            count.1 += u64::from(step.answer.is_ok());
+        }
+    }
+}
+
+impl Search {
+    /// Runs the sequences.
+    ///
+    /// # Errors
+    /// A text with the shrunk sequence and what differed.
+    ///
+    /// # Panics
+    /// When the oracle cannot be started.
+    pub fn run(&self) -> Result<Counts, String> {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&self.seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
+        let host = matches!(self.backend, Backend::Host | Backend::HostExclusive);
+        let starts: &[Start] = match self.backend {
+            Backend::OverZip => &[Start::Empty, Start::Plain, Start::Plain],
+            _ => &[Start::Empty, Start::Plain, Start::Linked, Start::Linked],
+        };
+        let strategy = op::sequence(starts, !host);
+        let mut oracle = start(&self.helper);
+        let mut counts = Counts::default();
+        for _ in 0..self.cases {
+            let sequence = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
+            let (first, steps) = oracle.run(&sequence).map_err(|error| format!("the oracle: {error}"))?;
+            counts.add(&steps);
+            if replay(self.backend, sequence.start, &first, &steps).is_err() {
+                return Err(self.explain(sequence));
+            }
+        }
+        Ok(counts)
+    }
+
+    fn differs(&self, oracle: &mut Oracle, sequence: &Sequence) -> Option<(Vec<Step>, Difference)> {
+        let Ok((first, steps)) = oracle.run(sequence) else {
+            *oracle = start(&self.helper);
+            return None;
+        };
+        replay(self.backend, sequence.start, &first, &steps).err().map(|difference| (steps, difference))
+    }
+
+    /// Takes away what is not needed for a difference, and tells the rest.
+    fn explain(&self, mut sequence: Sequence) -> String {
+        let mut oracle = start(&self.helper);
+        for simpler in [Sequence { every: 1, ..sequence.clone() }, Sequence { start: Start::Empty, ..sequence.clone() }] {
+            if self.differs(&mut oracle, &simpler).is_some() {
+                sequence = simpler;
+            }
+        }
+        let mut part = sequence.ops.len() / 2;
+        while part > 0 {
+            let (mut at, mut smaller) = (0, false);
+            while at < sequence.ops.len() {
+                let mut shorter = sequence.clone();
+                shorter.ops.drain(at..(at + part).min(sequence.ops.len()));
+                if self.differs(&mut oracle, &shorter).is_some() {
+                    sequence = shorter;
+                    smaller = true;
+                } else {
+                    at += part;
+                }
+            }
+            if part > 1 || !smaller {
+                part /= 2;
+            }
+        }
+        let mut text = format!("{:?}, seed {}: differs after {:?}, compared every {}:\n", self.backend, self.seed, sequence.start, sequence.every);
+        let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else { return text + "(not when run again)" };
+        for (i, step) in steps.iter().enumerate() {
+            let freeze = if step.freeze { "(freeze) " } else { "" };
+            text += &format!("  {i}: {freeze}{} = {}\n", readable(&format!("{:?}", step.call)), readable(&brief(step)));
+            if Some(i) == difference.step {
+                break;
+            }
+        }
+        text + "  " + &difference.what
+    }
+}
+
+fn brief(step: &Step) -> String {
+    let text = format!("{:?}", step.answer);
+    if text.len() > 300 { format!("{}...", &text[..300]) } else { text }
+}
+
+fn start(helper: &Path) -> Oracle {
+    Oracle::start(helper).expect("the helper starts")
+}
+
+/// Lists of bytes in a debug text as text.
+fn readable(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(open) = rest.find('[') {
+        let Some(close) = rest[open..].find(']').map(|n| n + open) else { break };
+        let bytes: Result<Vec<u8>, _> = rest[open + 1..close].split(", ").map(str::parse).collect();
+        let lens = rest[..open].ends_with("lens: ");
+        match bytes {
+            Ok(bytes) if !lens => {
+                out += &rest[..open];
+                let dots = if bytes.len() > 80 { format!("...({} bytes)", bytes.len()) } else { String::new() };
+                out += &format!("\"{}{dots}\"", bytes[..bytes.len().min(80)].escape_ascii());
+                rest = &rest[close + 1..];
+            }
+            _ => {
+                out += &rest[..=open];
+                rest = &rest[open + 1..];
+            }
+        }
+    }
+    out + rest
+}

@@ -1,0 +1,56 @@
+//! Random sequences of calls on every backend, compared with the real operating system after each step.
+//!
+//! `STRATAFS_MODEL_CASES` is the number of sequences for each backend, `STRATAFS_MODEL_SEED` gives others.
+#![forbid(unsafe_code)]
+
+use stratafs_tests::backends::Backend;
+use stratafs_tests::model::search::Search;
+
+const CASES: u32 = 300;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
+}
+
+#[track_caller]
+fn on(backend: Backend) {
+    assert!(rustix::process::geteuid().is_root(), "the oracle is Linux as root sees it: run the tests as root");
+    let search = Search {
+        helper: env!("CARGO_BIN_EXE_real_posix").into(),
+        backend,
+        cases: u32::try_from(number("STRATAFS_MODEL_CASES", CASES.into())).expect("fewer sequences"),
+        seed: number("STRATAFS_MODEL_SEED", 1),
+    };
+    let counts = search.run().unwrap_or_else(|difference| panic!("{difference}"));
+    let (calls, succeeded) = counts.total();
+    let by_call: Vec<_> = counts.calls.iter().map(|(name, (all, good))| format!("{name} {good}/{all}")).collect();
+    println!("{backend:?}: {} sequences, {calls} calls, {succeeded} succeeded: {}", counts.sequences, by_call.join(", "));
+    assert!(succeeded * 3 >= calls, "only {succeeded} of {calls} calls succeeded");
+    for (name, (_, good)) in &counts.calls {
+        assert!(*good > 0, "no {name} succeeded");
+    }
+}
+
+macro_rules! backends {
+    ($($name:ident: $backend:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            on(Backend::$backend);
+        })*
+    };
+}
+
+backends! {
+    memory: Memory,
+    host_directory: Host,
+    host_directory_exclusive: HostExclusive,
+    overlay_alone: OverlayAlone,
+    overlay_over_memory: OverMemory,
+    overlay_over_zip: OverZip,
+    overlay_over_host_directory: OverHost,
+    overlay_over_exclusive_host_directory: OverHostExclusive,
+    overlay_over_two_layers: OverHalves,
+    overlay_over_overlay: OverOverlay,
+    overlay_frozen_over_its_tree: Frozen,
+    overlay_frozen_while_it_is_used: FrozenAtTimes,
+}
