@@ -54,6 +54,15 @@ pub trait Filesystem: Send + Sync + 'static {
     /// `EIO` and what the storage gives; memory backends never fail.
     fn stat(&self, node: &Self::Node) -> Result<Stat>;
 
+    /// The attributes of `name` in `dir`: [`lookup`](Filesystem::lookup) and [`stat`](Filesystem::stat) in one, where that is cheaper.
+    ///
+    /// # Errors
+    /// As these two.
+    #[inline]
+    fn stat_in(&self, dir: &Self::Node, name: Name<'_>) -> Result<Stat> {
+        self.stat(&self.lookup(dir, name)?.node)
+    }
+
     /// Lists `dir` from `from` on, without `.` and `..`, until `each` breaks. No name that is there all the while is lost or
     /// doubled while others come and go. `each` may be called under the directory's lock and must not call back.
     ///

@@ -45,6 +45,15 @@ impl Mount {
         let whole = root.parent().is_ok_and(|above| above.key() == root_key);
         Mount { root, root_key, whole, dev, read_only, above, children: Vec::new() }
     }
+
+    /// The mount on `name` in this mount's directory whose key is `dir_key`.
+    pub(crate) fn child(&self, dir_key: impl FnOnce() -> u64, name: Name<'_>) -> Option<MountId> {
+        if self.children.is_empty() {
+            return None;
+        }
+        let key = dir_key();
+        self.children.iter().find(|c| c.dir_key == key && *c.name == *name.as_bytes()).map(|c| c.mount)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -170,12 +179,7 @@ impl Namespace {
 
     /// The mount on `name` in the directory of `mount` whose key is `dir_key`.
     pub(crate) fn mounted_on(&self, mount: MountId, dir_key: impl FnOnce() -> u64, name: Name<'_>) -> Option<MountId> {
-        let children = &self.mount_of(mount).children;
-        if children.is_empty() {
-            return None;
-        }
-        let key = dir_key();
-        children.iter().find(|c| c.dir_key == key && *c.name == *name.as_bytes()).map(|c| c.mount)
+        self.mount_of(mount).child(dir_key, name)
     }
 
     /// Whether anything is mounted in the directory of `mount` whose key is given. Cheap when nothing is mounted in `mount`.

@@ -13,7 +13,7 @@ use crate::memfs::MemFs;
 use crate::overlay::Overlay;
 use crate::random::{OsRandom, Random};
 use crate::zipfs::{ZipError, ZipFs};
-use crate::{Access, Budget, Errno, FileKind, Limits, Name, Namespace, NewKind, NodeRef, Result, SetAttr};
+use crate::{Access, Budget, Clock, Errno, FileKind, Limits, Name, Namespace, NewKind, NodeRef, Result, SetAttr, SystemClock};
 
 #[cfg(unix)]
 use crate::hostfs::{self, HostError, HostFs, HostOptions};
@@ -115,6 +115,7 @@ pub enum TreeError {
 pub struct Tree {
     limits: Limits,
     budget: Budget,
+    clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     layers: Vec<(Vec<u8>, Layer)>,
     files: Vec<(Vec<u8>, Bytes)>,
@@ -125,7 +126,8 @@ impl Tree {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let budget = Budget::of(&limits);
-        Tree { limits, budget, random: Arc::new(OsRandom), layers: Vec::new(), files: Vec::new() }
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
+        Tree { limits, budget, clock, random, layers: Vec::new(), files: Vec::new() }
     }
 
     /// The budget that every writable layer of this tree is charged to.
@@ -145,6 +147,13 @@ impl Tree {
     #[must_use]
     pub fn file(mut self, at: impl Into<Vec<u8>>, contents: impl Into<Bytes>) -> Self {
         self.files.push((at.into(), contents.into()));
+        self
+    }
+
+    /// Where the times of files in memory come from.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
         self
     }
 
@@ -192,9 +201,13 @@ impl Tree {
         Ok(ns)
     }
 
+    fn memory(&self) -> Arc<MemFs> {
+        MemFs::with_clock(self.budget.clone(), &self.limits, self.clock.clone())
+    }
+
     fn node(&self, layer: &Layer) -> Result<NodeRef, TreeError> {
         Ok(match layer {
-            Layer::Memory => NodeRef::root_of(&MemFs::new(self.budget.clone(), &self.limits)),
+            Layer::Memory => NodeRef::root_of(&self.memory()),
             #[cfg(unix)]
             Layer::Host(path, options) => NodeRef::root_of(&HostFs::open(path, options.clone())?),
             #[cfg(unix)]
@@ -208,7 +221,9 @@ impl Tree {
             Layer::ZipBytes(label, bytes) => NodeRef::root_of(&ZipFs::from_bytes(label, bytes.clone(), &self.limits)?),
             Layer::Overlay(lowers) => {
                 let lowers = lowers.iter().map(|lower| self.node(lower)).collect::<Result<_, _>>()?;
-                NodeRef::root_of(&Overlay::in_memory(lowers, self.budget.clone(), &self.limits))
+                let (budget, limits, clock) = (self.budget.clone(), self.limits.clone(), self.clock.clone());
+                let uppers = move || NodeRef::root_of(&MemFs::with_clock(budget.clone(), &limits, clock.clone()));
+                NodeRef::root_of(&Overlay::new(Box::new(uppers), lowers, self.budget.clone(), &self.limits))
             }
             Layer::Node(node) => node.clone(),
         })

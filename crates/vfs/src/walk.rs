@@ -4,6 +4,7 @@
 //! erased node at all. It stops at a mount crossing, at an absolute link and at a link to an own descriptor; the namespace goes on from there.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -35,7 +36,8 @@ pub(crate) enum Op<'a> {
 }
 
 pub(crate) enum Found<'a> {
-    Stat,
+    /// The attributes go straight to where they are wanted: handed up in [`Done`] they would be copied at every step.
+    Stat(&'a Cell<Option<Stat>>),
     Place,
     SetAttr(&'a SetAttr),
     ReadLink,
@@ -52,7 +54,6 @@ pub(crate) enum Last<'a> {
 /// The result of an [`Op`].
 pub(crate) enum Done {
     Unit,
-    Stat(Stat),
     StatFs(StatFs),
     Target(Vec<u8>),
     Place(Place, FileKind),
@@ -68,7 +69,7 @@ pub(crate) enum Done {
     /// The path ends on one of the process's own descriptors, or on the link to it, with the link's attributes.
     SelfFd {
         fd: u32,
-        link: Option<Stat>,
+        link: Option<Box<Stat>>,
     },
 }
 
@@ -106,6 +107,13 @@ pub(crate) struct Walk<'a> {
     trail: SmallVec<[u64; 16]>,
 }
 
+/// Paths are short: looking at every byte, several at a time, is cheaper than stopping at the first NUL.
+fn has_nul(path: &[u8]) -> bool {
+    let (chunks, rest) = path.as_chunks::<16>();
+    let nul_in = |chunk: &[u8]| chunk.iter().fold(false, |found, &b| found | (b == 0));
+    chunks.iter().any(|chunk| nul_in(chunk)) || nul_in(rest)
+}
+
 impl<'a> Walk<'a> {
     /// A walk of `path` from the guest's root, until it is told another start.
     ///
@@ -118,7 +126,7 @@ impl<'a> Walk<'a> {
         if path.len() >= ns.path_max() {
             return Err(Errno::ENAMETOOLONG);
         }
-        if path.contains(&0) {
+        if has_nul(path) {
             return Err(Errno::EINVAL);
         }
         Ok(Walk {
@@ -134,24 +142,38 @@ impl<'a> Walk<'a> {
 
     /// The name of a component that [`next`](Walk::next) gave.
     pub fn name(&self, component: &Component) -> Result<Name<'_>> {
-        Name::component(self.path.get(component.range.clone()).unwrap_or_default())
+        Name::component(self.bytes(component))
     }
 
+    fn bytes(&self, component: &Component) -> &[u8] {
+        self.path.get(component.range.clone()).unwrap_or_default()
+    }
+
+    /// Cuts off the next component. Slashes are skipped before and behind it.
     fn next(&mut self) -> Option<Component> {
         let path = &*self.path;
-        let start = self.at + path.get(self.at..)?.iter().position(|&b| b != b'/')?;
-        let end = path.get(start..)?.iter().position(|&b| b == b'/').map_or(path.len(), |n| start + n);
-        let after = path.get(end..)?.iter().position(|&b| b != b'/').map_or(path.len(), |n| end + n);
-        self.at = after;
-        Some(Component { range: start..end, last: after == path.len(), slash: after > end })
+        let mut at = self.at;
+        while path.get(at) == Some(&b'/') {
+            at += 1;
+        }
+        let start = at;
+        while path.get(at).is_some_and(|&b| b != b'/') {
+            at += 1;
+        }
+        let end = at;
+        while path.get(at) == Some(&b'/') {
+            at += 1;
+        }
+        self.at = at;
+        (start < end).then_some(Component { range: start..end, last: at == path.len(), slash: at > end })
     }
 
     fn read_only<F: Filesystem>(&self, fs: &F) -> bool {
         fs.read_only() || self.ns.mount_of(self.mount).read_only
     }
 
-    fn place<F: Filesystem>(&self, fs: &Arc<F>, node: &F::Node) -> Place {
-        Place { mount: self.mount, node: NodeRef::new(fs, node.clone()) }
+    fn place<F: Filesystem>(&self, fs: &Arc<F>, node: F::Node) -> Place {
+        Place { mount: self.mount, node: NodeRef::new(fs, node) }
     }
 
     fn descend(&mut self, from: impl FnOnce() -> u64) {
@@ -196,7 +218,7 @@ impl<'a> Walk<'a> {
         if path.len() >= self.ns.path_max() {
             return Err(Errno::ENAMETOOLONG);
         }
-        if path.contains(&0) {
+        if has_nul(&path) {
             return Err(Errno::EIO);
         }
         path.extend_from_slice(self.path.get(component.range.end..).unwrap_or_default());
@@ -208,16 +230,17 @@ impl<'a> Walk<'a> {
 
 /// Walks inside `fs` from `start`, and does `op` there if the path ends there.
 pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Walk<'_>, op: &Op<'_>) -> Result<Step> {
+    let mount = walk.ns.mount_of(walk.mount);
     let mut dir = Cow::<F::Node>::Borrowed(start);
     loop {
         let Some(component) = walk.next() else {
             return at_directory(fs, &dir, walk, op).map(Step::Done);
         };
-        match walk.path.get(component.range.clone()).unwrap_or_default() {
+        let bytes = walk.bytes(&component);
+        match bytes {
             b"." => continue,
             b".." => {
                 let above = walk.ascend()?;
-                let mount = walk.ns.mount_of(walk.mount);
                 if mount.root_key != fs.key(&dir) {
                     dir = Cow::Owned(fs.parent(&dir)?);
                     if above.is_some_and(|key| key != fs.key(&dir)) {
@@ -233,7 +256,8 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             }
             _ => {}
         }
-        if let Some(child) = walk.ns.mounted_on(walk.mount, || fs.key(&dir), walk.name(&component)?) {
+        let name = Name::component(bytes)?;
+        if let Some(child) = mount.child(|| fs.key(&dir), name) {
             if component.last
                 && let Op::Last(last) = op
             {
@@ -242,22 +266,37 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             walk.descend(|| fs.key(&dir));
             return Ok(Step::Down(child));
         }
-        if component.last {
-            match at_last(fs, &dir, walk, op, component)? {
+        let ends = match op {
+            _ if !component.last => None,
+            Op::Found { follow, then: then @ Found::Stat(to) } if !component.slash => {
+                let stat = fs.stat_in(&dir, name)?;
+                if stat.kind != FileKind::Symlink {
+                    to.set(Some(Stat { dev: mount.dev, ..stat }));
+                    return Ok(Step::Done(Done::Unit));
+                }
+                // Followed or not, a link is looked at more closely.
+                Some((*follow, then))
+            }
+            Op::Found { follow, then } => Some((*follow, then)),
+            Op::Last(last) => return at_name(fs, &dir, walk, last, component).map(Step::Done),
+            Op::Open(how) => match open_last(fs, &dir, walk, how, component)? {
                 Some(step) => return Ok(step),
                 None => continue,
-            }
-        }
-        let Entry { node, kind } = fs.lookup(&dir, walk.name(&component)?)?;
-        match kind {
-            FileKind::Directory => {
-                walk.descend(|| fs.key(&dir));
-                dir = Cow::Owned(node);
-            }
-            FileKind::Symlink => {
+            },
+        };
+        let Entry { node, kind } = fs.lookup(&dir, name)?;
+        match (ends, kind) {
+            (Some((false, then)), FileKind::Symlink) if !component.slash => return at_link(fs, &node, walk, then),
+            (_, FileKind::Symlink) => {
                 if let Some(step) = walk.follow(&**fs, &node, &component)? {
                     return Ok(step);
                 }
+            }
+            (Some((_, then)), FileKind::Directory) => return at_found(fs, &node, kind, walk, then).map(Step::Done),
+            (Some((_, then)), _) if !component.slash => return at_found(fs, &node, kind, walk, then).map(Step::Done),
+            (None, FileKind::Directory) => {
+                walk.descend(|| fs.key(&dir));
+                dir = Cow::Owned(node);
             }
             _ => return Err(Errno::ENOTDIR),
         }
@@ -278,41 +317,22 @@ fn check_below<F: Filesystem>(fs: &F, dir: &F::Node, root: u64) -> Result<()> {
     Ok(())
 }
 
-/// The last component, which is a name and no mount point. `None`: it was a link, and the walk goes on in `dir`.
-fn at_last<F: Filesystem>(
-    fs: &Arc<F>,
-    dir: &F::Node,
-    walk: &mut Walk<'_>,
-    op: &Op<'_>,
-    component: Component,
-) -> Result<Option<Step>> {
-    let done = match op {
-        Op::Last(last) => at_name(fs, dir, walk, last, component)?,
-        Op::Found { follow, then } => {
-            let Entry { node, kind } = fs.lookup(dir, walk.name(&component)?)?;
-            if kind == FileKind::Symlink {
-                if *follow || component.slash {
-                    return walk.follow(&**fs, &node, &component);
-                }
-                if let Some(fd) = fs.self_fd(&node) {
-                    let link = Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(&node)? };
-                    return Ok(Some(Step::Done(Done::SelfFd { fd, link: Some(link) })));
-                }
-            }
-            if component.slash && kind != FileKind::Directory {
-                return Err(Errno::ENOTDIR);
-            }
-            at_found(fs, &node, kind, walk, then)?
-        }
-        Op::Open(how) => return open_last(fs, dir, walk, how, component),
-    };
-    Ok(Some(Step::Done(done)))
+/// The path ends on a symbolic link that is not followed.
+fn at_link<F: Filesystem>(fs: &Arc<F>, node: &F::Node, walk: &Walk<'_>, then: &Found<'_>) -> Result<Step> {
+    if let Some(fd) = fs.self_fd(node) {
+        let link = Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(node)? };
+        return Ok(Step::Done(Done::SelfFd { fd, link: Some(Box::new(link)) }));
+    }
+    at_found(fs, node, FileKind::Symlink, walk, then).map(Step::Done)
 }
 
 fn at_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &Walk<'_>, then: &Found<'_>) -> Result<Done> {
     Ok(match then {
-        Found::Stat => Done::Stat(Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(node)? }),
-        Found::Place => Done::Place(walk.place(fs, node), kind),
+        Found::Stat(to) => {
+            to.set(Some(Stat { dev: walk.ns.mount_of(walk.mount).dev, ..fs.stat(node)? }));
+            Done::Unit
+        }
+        Found::Place => Done::Place(walk.place(fs, node.clone()), kind),
         Found::ReadLink if kind != FileKind::Symlink => return Err(Errno::EINVAL),
         Found::ReadLink => Done::Target(fs.read_link(node)?),
         Found::SetAttr(attr) => {
@@ -352,7 +372,7 @@ fn at_directory<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, op: 
             Some(b"..") => Errno::ENOTEMPTY,
             _ => Errno::EBUSY,
         }),
-        Op::Last(Last::Parent) => Ok(Done::Parent { place: walk.place(fs, dir), last: None }),
+        Op::Last(Last::Parent) => Ok(Done::Parent { place: walk.place(fs, dir.clone()), last: None }),
     }
 }
 
@@ -369,14 +389,14 @@ fn on_mount_point<F: Filesystem>(
         Last::Remove(_) if walk.read_only(&**fs) => Err(Errno::EROFS),
         Last::Remove(Removal::File) => Err(Errno::EISDIR),
         Last::Remove(Removal::Directory) => Err(Errno::EBUSY),
-        Last::Parent => Ok(Done::Parent { place: walk.place(fs, dir), last: Some(component) }),
+        Last::Parent => Ok(Done::Parent { place: walk.place(fs, dir.clone()), last: Some(component) }),
     }
 }
 
 fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &Last<'_>, component: Component) -> Result<Done> {
     let name = walk.name(&component)?;
     match last {
-        Last::Parent => return Ok(Done::Parent { place: walk.place(fs, dir), last: Some(component) }),
+        Last::Parent => return Ok(Done::Parent { place: walk.place(fs, dir.clone()), last: Some(component) }),
         Last::Create(kind, mode) => {
             // As in Linux's filename_create: an existing name before a read-only filesystem, a slash behind anything but a
             // new directory is a missing file.
@@ -398,9 +418,10 @@ fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &La
             if component.slash && *removal == Removal::File {
                 return Err(if fs.lookup(dir, name)?.kind == FileKind::Directory { Errno::EISDIR } else { Errno::ENOTDIR });
             }
+            // The backend need not know about what is mounted in a directory that it holds empty.
             let key = || fs.lookup(dir, name).ok().map(|entry| fs.key(&entry.node));
-            if walk.ns.is_mounted_in(walk.mount, key) {
-                return Err(if *removal == Removal::File { Errno::EISDIR } else { Errno::ENOTEMPTY });
+            if *removal == Removal::Directory && walk.ns.is_mounted_in(walk.mount, key) {
+                return Err(Errno::ENOTEMPTY);
             }
             fs.remove(dir, name, *removal)?;
         }
@@ -433,7 +454,7 @@ fn open_last<F: Filesystem>(
                     made => {
                         let node = made?.node;
                         let opened = if how.kind == FileType::Path { None } else { Some(fs.open(&node, how.access)?) };
-                        let place = walk.place(fs, &node);
+                        let place = walk.place(fs, node);
                         return Ok(Some(Step::Done(Done::Opened { opened, place, kind: FileKind::File })));
                     }
                 }
@@ -451,7 +472,7 @@ fn open_last<F: Filesystem>(
         if (how.directory || component.slash) && kind != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
-        return open_found(fs, &node, kind, walk, how).map(|done| Some(Step::Done(done)));
+        return open_found(fs, node, kind, walk, how).map(|done| Some(Step::Done(done)));
     }
 }
 
@@ -459,13 +480,12 @@ fn open_directory<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, ho
     if how.create && how.exclusive {
         return Err(Errno::EEXIST);
     }
-    open_found(fs, dir, FileKind::Directory, walk, how)
+    open_found(fs, dir.clone(), FileKind::Directory, walk, how)
 }
 
-fn open_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
-    let place = || walk.place(fs, node);
+fn open_found<F: Filesystem>(fs: &Arc<F>, node: F::Node, kind: FileKind, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
     if how.kind == FileType::Path {
-        return Ok(Done::Opened { opened: None, place: place(), kind });
+        return Ok(Done::Opened { opened: None, place: walk.place(fs, node), kind });
     }
     if kind == FileKind::Directory && (how.create || how.access.mutates()) {
         return Err(Errno::EISDIR);
@@ -473,6 +493,6 @@ fn open_found<F: Filesystem>(fs: &Arc<F>, node: &F::Node, kind: FileKind, walk: 
     if kind == FileKind::File && how.access.mutates() && walk.read_only(&**fs) {
         return Err(Errno::EROFS);
     }
-    let opened = fs.open(node, how.access)?;
-    Ok(Done::Opened { opened: Some(opened), place: place(), kind })
+    let opened = fs.open(&node, how.access)?;
+    Ok(Done::Opened { opened: Some(opened), place: walk.place(fs, node), kind })
 }

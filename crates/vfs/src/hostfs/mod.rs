@@ -263,7 +263,7 @@ impl HostFs {
     }
 
     /// Asks the host for `name` in `dir`.
-    fn look(&self, dir: &HostNode, name: &[u8]) -> Result<Entry<HostNode>> {
+    fn look(&self, dir: &HostNode, name: &[u8]) -> Result<(Entry<HostNode>, rustix::fs::Stat)> {
         let _still = self.moving.read();
         let fd = self.dirs.get(dir)?;
         let stat = rustix::fs::statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW).map_err(from_host)?;
@@ -271,7 +271,7 @@ impl HostFs {
         if self.only.is_some() && kind != FileKind::File {
             return Err(Errno::ENOENT);
         }
-        Ok(Entry { node: self.registry.found(dir, name, attr::id(&stat), kind), kind })
+        Ok((Entry { node: self.registry.found(dir, name, attr::id(&stat), kind), kind }, stat))
     }
 
     /// Runs a change, if changes are allowed. Whatever comes of it, what was remembered counts no more.
@@ -337,12 +337,13 @@ impl Filesystem for HostFs {
             Some(only) if dir.is_root() && *only.shown == *name.as_bytes() => &only.real,
             Some(_) => return Err(Errno::ENOENT),
         };
-        let Some(cache) = &self.cache else { return self.look(dir, name) };
+        let look = || self.look(dir, name).map(|(entry, _)| entry);
+        let Some(cache) = &self.cache else { return look() };
         let generation = self.registry.generation.now();
         if let Some(known) = cache.lookup(dir.id(), name, generation) {
             return known.map(|node| Entry { kind: node.kind(), node });
         }
-        let found = self.look(dir, name);
+        let found = look();
         match &found {
             Ok(entry) => cache.found(dir.id(), name, generation, Some(entry.node.clone())),
             Err(Errno::ENOENT) => cache.found(dir.id(), name, generation, None),
@@ -367,6 +368,15 @@ impl Filesystem for HostFs {
             cache.learned(node.id(), generation, stat);
         }
         Ok(stat)
+    }
+
+    /// Asks the host once where nothing is remembered.
+    fn stat_in(&self, dir: &HostNode, name: Name<'_>) -> Result<Stat> {
+        if self.cache.is_some() || self.only.is_some() || dir.kind() != FileKind::Directory {
+            return self.stat(&self.lookup(dir, name)?.node);
+        }
+        let (Entry { node, .. }, stat) = self.look(dir, name.as_bytes())?;
+        Ok(attr::stat(&stat, node.key()))
     }
 
     fn read_dir(&self, dir: &HostNode, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()> {

@@ -134,6 +134,7 @@ impl Filesystem for MemFs {
         self.root.clone()
     }
 
+    #[inline]
     fn key(&self, node: &Arc<MemNode>) -> u64 {
         node.ino
     }
@@ -145,6 +146,7 @@ impl Filesystem for MemFs {
         dir.state.read().living()?.parent.upgrade().ok_or(Errno::ENOENT)
     }
 
+    #[inline]
     fn lookup(&self, dir: &Arc<MemNode>, name: Name<'_>) -> Result<Entry<Arc<MemNode>>> {
         let hash = self.hash(name.as_bytes());
         let state = dir.state.read();
@@ -152,7 +154,16 @@ impl Filesystem for MemFs {
         Ok(Entry { node: node.clone(), kind: node.kind })
     }
 
+    #[inline]
     fn stat(&self, node: &Arc<MemNode>) -> Result<Stat> {
+        FileHandle::stat(&**node)
+    }
+
+    #[inline]
+    fn stat_in(&self, dir: &Arc<MemNode>, name: Name<'_>) -> Result<Stat> {
+        let hash = self.hash(name.as_bytes());
+        let state = dir.state.read();
+        let node = state.directory()?.get(hash, name.as_bytes()).ok_or(Errno::ENOENT)?;
         FileHandle::stat(&**node)
     }
 

@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::{DirFd, Process};
 use crate::fd_table::Fd;
 use crate::namespace::Place;
@@ -42,14 +44,12 @@ impl Process {
     /// # Errors
     /// What resolving gives.
     pub fn statat(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<Stat> {
-        match self.run(dir, path, &Op::Found { follow, then: Found::Stat })? {
-            Done::Stat(stat) => Ok(stat),
-            Done::SelfFd { fd, link } => {
-                let file = &self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?.file;
-                link.map_or_else(|| file.stat(), |link| Ok(Stat { mode: 0o700, size: 64, ..link }))
-            }
-            _ => Err(Errno::EIO),
+        let found = Cell::new(None);
+        if let Done::SelfFd { fd, link } = self.run(dir, path, &Op::Found { follow, then: Found::Stat(&found) })? {
+            let file = &self.fds.get(Fd::new(fd)).map_err(|_| Errno::ENOENT)?.file;
+            return link.map_or_else(|| file.stat(), |link| Ok(Stat { mode: 0o700, size: 64, ..*link }));
         }
+        found.get().ok_or(Errno::EIO)
     }
 
     pub(super) fn locate(&self, dir: DirFd, path: &[u8], follow: bool) -> Result<(Place, FileKind)> {
