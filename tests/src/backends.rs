@@ -64,7 +64,11 @@ impl Backend {
                 (Need::HardLinksBelow, "an archive has no hard links: each name is a file of its own"),
                 (Need::LinkCountsBelow, MERGED),
             ],
-            Backend::FrozenOftenWhileRunning => &[(Need::LinkCounts, MERGED), (Need::LinkCountsBelow, MERGED)],
+            Backend::FrozenOftenWhileRunning => &[
+                (Need::LinkCounts, MERGED),
+                (Need::LinkCountsBelow, MERGED),
+                (Need::StillOnOpen, "opening a frozen file to write copies it up, which moves its ctime, as in Linux's overlayfs"),
+            ],
             Backend::OverlayAlone
             | Backend::OverMemory
             | Backend::OverHost

@@ -19,6 +19,8 @@ pub enum Need {
     LinkCounts,
     /// The same for a directory of the tree that the case starts from.
     LinkCountsBelow,
+    /// Opening a file to write leaves its ctime.
+    StillOnOpen,
 }
 
 /// A plain function over [`Posix`] that panics where the behaviour is another.
