@@ -208,6 +208,10 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             }
             _ => {}
         }
+        // Before the name is looked at, whatever it is.
+        if component.last && component.slash && matches!(op, Op::Open(how) if how.create) {
+            return Err(Errno::EISDIR);
+        }
         if let Some(child) = walk.ns.mounted_on(walk.mount, || fs.key(&dir), walk.name(&component)?) {
             if component.last
                 && let Op::Last(last) = op
@@ -371,9 +375,6 @@ fn open_last<F: Filesystem>(
 ) -> Result<Option<Step>> {
     loop {
         let found = fs.lookup(dir, walk.name(&component)?);
-        if how.create && component.slash {
-            return Err(Errno::EISDIR);
-        }
         let Entry { node, kind } = match found {
             Ok(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
             Ok(entry) => entry,

@@ -143,8 +143,13 @@ pub struct Sequence {
 pub const LEAST: usize = 40;
 
 fn path() -> impl Strategy<Value = PathChoice> {
-    (any::<u8>(), any::<u16>(), any::<u8>(), any::<u8>(), any::<u8>())
-        .prop_map(|(how, which, name, dressing, dir)| PathChoice { how, which, name, dressing, dir })
+    (any::<u8>(), any::<u16>(), any::<u8>(), any::<u8>(), any::<u8>()).prop_map(|(how, which, name, dressing, dir)| PathChoice {
+        how,
+        which,
+        name,
+        dressing,
+        dir,
+    })
 }
 
 fn op() -> impl Strategy<Value = Op> {

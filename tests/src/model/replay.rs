@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::compare::Comparison;
-use super::oracle::{Step, start_tree};
 use super::op::Start;
+use super::oracle::{Step, start_tree};
 use super::snapshot::{self, Tree};
 use crate::backends::{Backend, Running};
 use crate::posix::{Answer, Call, Posix, Result};
@@ -35,20 +35,19 @@ pub fn replay(backend: Backend, start: Start, first: &Tree, steps: &[Step]) -> s
     };
     let at_start = |what| Difference { step: None, what };
     let ours = take(&mut watcher).map_err(at_start)?;
-    comparison.trees(Some((first, ours))).map_err(at_start)?;
+    comparison.trees(None, Some((first, ours))).map_err(at_start)?;
     for (i, step) in steps.iter().enumerate() {
         let failed = |what| Difference { step: Some(i), what };
         if step.freeze {
             running.freeze();
         }
-        let ours = catch_unwind(AssertUnwindSafe(|| call(&mut running, &step.call)))
-            .map_err(|_| failed("it panics".into()))?;
+        let ours = catch_unwind(AssertUnwindSafe(|| call(&mut running, &step.call))).map_err(|_| failed("it panics".into()))?;
         comparison.answers(&step.answer, &ours).map_err(failed)?;
         let trees = match &step.tree {
             Some(real) => Some((real, take(&mut watcher).map_err(failed)?)),
             None => None,
         };
-        comparison.trees(trees).map_err(failed)?;
+        comparison.trees(Some(step), trees).map_err(failed)?;
     }
     Ok(())
 }

@@ -142,7 +142,7 @@ impl Filesystem for MemFs {
         if dir.ino == ROOT_INO {
             return Ok(dir.clone());
         }
-        dir.state.read().living()?.parent.upgrade().ok_or(Errno::ENOENT)
+        dir.state.read().directory()?.parent.upgrade().ok_or(Errno::ENOENT)
     }
 
     fn lookup(&self, dir: &Arc<MemNode>, name: Name<'_>) -> Result<Entry<Arc<MemNode>>> {
@@ -228,7 +228,7 @@ impl Filesystem for MemFs {
             (Removal::File, false) | (Removal::Directory, true) => {}
         }
         let now = self.shared.clock.coarse();
-        rename::unname(node, now)?;
+        rename::unname(node, dir, now)?;
         if node.kind == FileKind::Directory {
             meta.nlink -= 1;
         }

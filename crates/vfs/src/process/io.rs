@@ -6,7 +6,7 @@ use crate::fd_table::Fd;
 use crate::filesystem::FileHandle;
 use crate::open_file::{Body, OpenFile};
 use crate::wait::Outcome;
-use crate::{Errno, FileKind, Result, SetAttr, Stat};
+use crate::{Errno, FileKind, Result, SetAttr, SetTime, Stat};
 
 /// Buffers that a read fills, lent one at a time: a guest's may overlap.
 pub trait ReadBufs {
@@ -90,6 +90,21 @@ fn read_file(handle: &Arc<dyn FileHandle>, bufs: &mut dyn ReadBufs, max: usize, 
     fill(bufs, max, |buf, done| handle.read_at(buf, offset.saturating_add(done as u64)))
 }
 
+/// # Errors
+/// `EINVAL` when the bytes from `offset` on do not end at `i64::MAX` or before, as Linux checks before it looks at the file.
+fn check_range(offset: u64, len: impl FnOnce() -> Result<u64>) -> Result<()> {
+    // The lengths are only asked for where they matter.
+    if offset >> 62 == 0 { Ok(()) } else { check_offset(offset.saturating_add(len()?)) }
+}
+
+fn len_of_reads(bufs: &mut dyn ReadBufs) -> Result<u64> {
+    (0..bufs.count()).try_fold(0_u64, |sum, i| Ok(sum.saturating_add(bufs.get(i)?.len() as u64)))
+}
+
+fn len_of_writes(bufs: &[IoSlice<'_>]) -> Result<u64> {
+    Ok(bufs.iter().fold(0, |sum, buf| sum.saturating_add(buf.len() as u64)))
+}
+
 fn check_offset(offset: u64) -> Result<()> {
     i64::try_from(offset).map(drop).map_err(|_| Errno::EINVAL)
 }
@@ -105,6 +120,7 @@ impl Process {
         match file.readable()? {
             Body::File(handle) => {
                 let offset = file.offset();
+                check_range(offset, || len_of_reads(bufs))?;
                 let n = read_file(handle, bufs, max, offset)?;
                 file.set_offset(offset.saturating_add(n as u64));
                 Ok(Outcome::Ready(n))
@@ -138,7 +154,10 @@ impl Process {
             return Err(Errno::ESPIPE);
         }
         match file.readable()? {
-            Body::File(handle) => read_file(handle, bufs, self.limits.call, offset),
+            Body::File(handle) => {
+                check_range(offset, || len_of_reads(bufs))?;
+                read_file(handle, bufs, self.limits.call, offset)
+            }
             _ => Err(Errno::EISDIR),
         }
     }
@@ -149,6 +168,9 @@ impl Process {
     /// `EBADF` when not open for writing; `EAGAIN` instead of a wait when non-blocking; `EPIPE`; what the file gives.
     pub fn write(&mut self, fd: Fd, bufs: &[IoSlice<'_>]) -> Result<Outcome<usize>> {
         let file = &self.fds.get(fd)?.file;
+        if matches!(file.writable()?, Body::File(_)) {
+            check_range(file.offset(), || len_of_writes(bufs))?;
+        }
         match file.writable()? {
             Body::File(handle) if file.status().append => {
                 let (n, end) = handle.append(bufs)?;
@@ -163,7 +185,14 @@ impl Process {
                 file.set_offset(offset.saturating_add(n as u64));
                 Ok(Outcome::Ready(n))
             }
-            Body::Stream(stream) => unless_nonblocking(file, stream.write(bufs)?),
+            Body::Stream(stream) => {
+                let outcome = unless_nonblocking(file, stream.write(bufs)?)?;
+                if let (FileKind::Fifo, Some(place), Outcome::Ready(1..)) = (file.kind(), &file.place, &outcome) {
+                    // What was written is written, whether or not its time can be kept.
+                    let _ = place.node.set_attr(&SetAttr { mtime: SetTime::Now, ..SetAttr::default() });
+                }
+                Ok(outcome)
+            }
             Body::Directory | Body::FdDirectory | Body::Path => Err(Errno::EBADF),
         }
     }
@@ -177,6 +206,9 @@ impl Process {
         check_offset(offset)?;
         if file.is_stream() {
             return Err(Errno::ESPIPE);
+        }
+        if matches!(file.writable()?, Body::File(_)) {
+            check_range(offset, || len_of_writes(bufs))?;
         }
         match file.writable()? {
             Body::File(handle) if file.status().append => Ok(handle.append(bufs)?.0),

@@ -251,7 +251,8 @@ impl Process {
             }
         }
         if (old.slash() || new.slash()) && old.dir.node.lookup(old_name)?.kind != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
+            // The new name is looked up before, and not in a directory that has been removed.
+            return Err(if new.dir.node.stat()?.nlink == 0 { Errno::ENOENT } else { Errno::ENOTDIR });
         }
         let replaced = || new.dir.node.lookup(new_name).map_or(0, |entry| entry.node.key());
         if self.ns.is_mounted_in(new.dir.mount, replaced) {
