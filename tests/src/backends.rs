@@ -56,10 +56,9 @@ impl Backend {
     pub fn lacks(self) -> Lacks {
         match self {
             Backend::Memory => &[],
-            Backend::Host | Backend::HostExclusive => &[
-                (Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM"),
-                (Need::DeadDirectories, "a host node holds no descriptor, so nothing is left of a removed directory: ENOENT"),
-            ],
+            Backend::Host | Backend::HostExclusive => {
+                &[(Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM")]
+            }
             Backend::OverZip => &[
                 (Need::HardLinksBelow, "an archive has no hard links: each name is a file of its own"),
                 (Need::LinkCountsBelow, MERGED),
@@ -67,7 +66,10 @@ impl Backend {
             Backend::FrozenOftenWhileRunning => &[
                 (Need::LinkCounts, MERGED),
                 (Need::LinkCountsBelow, MERGED),
-                (Need::StillOnOpen, "opening a frozen file to write copies it up, which moves its ctime, as in Linux's overlayfs"),
+                (
+                    Need::StillOnOpen,
+                    "opening a frozen file to write copies it up, which moves its ctime, as in Linux's overlayfs",
+                ),
             ],
             Backend::OverlayAlone
             | Backend::OverMemory

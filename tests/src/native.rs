@@ -243,8 +243,11 @@ impl Native {
     }
 
     fn read_dir(&self, fd: Fd, from: u64, max: u32) -> Result<Vec<DirEntry>> {
+        let directory = self.kind(fd) == Kind::Directory;
         let fd = self.fd(fd)?;
-        fs::seek(fd, SeekFrom::Start(from))?;
+        if directory {
+            fs::seek(fd, SeekFrom::Start(from))?;
+        }
         let mut buf = vec![MaybeUninit::uninit(); 65_536];
         let mut listing = RawDir::new(fd, &mut buf);
         let mut entries = Vec::new();

@@ -65,9 +65,7 @@ pub fn plant(os: &mut dyn Posix, tree: &[Item]) {
     for item in tree.iter().rev() {
         assert_eq!(os.lutimens(item.path(), PLANTED, PLANTED), Ok(()), "{}", item.path());
     }
-    if !tree.is_empty() {
-        assert_eq!(os.utimens(".", PLANTED, PLANTED), Ok(()));
-    }
+    assert_eq!(os.utimens(".", PLANTED, PLANTED), Ok(()));
     os.umask(mask);
 }
 
@@ -106,8 +104,7 @@ pub fn plant_on_host(dir: &Path, tree: &[Item]) -> std::io::Result<()> {
     let When::At(Time { sec, .. }) = PLANTED else { return Ok(()) };
     let time = rustix::fs::Timespec { tv_sec: sec, tv_nsec: 0 };
     let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
-    let root = (!tree.is_empty()).then_some(".");
-    for path in tree.iter().rev().map(Item::path).chain(root) {
+    for path in tree.iter().rev().map(Item::path).chain(["."]) {
         rustix::fs::utimensat(rustix::fs::CWD, dir.join(path), &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
     }
     Ok(())

@@ -36,10 +36,10 @@ pub trait Filesystem: Send + Sync + 'static {
     /// A number that is unique in the filesystem while the node lives and equal for all its clones; usually the inode number.
     fn key(&self, node: &Self::Node) -> u64;
 
-    /// The directory above; the root's is the root.
+    /// The directory above; the root's is the root. A directory that has been removed still has the one that it was removed from.
     ///
     /// # Errors
-    /// `ENOENT` when `dir` has been removed.
+    /// `ENOENT` when the storage does not know it any more.
     fn parent(&self, dir: &Self::Node) -> Result<Self::Node>;
 
     /// Finds `name` in `dir`.
@@ -224,6 +224,15 @@ pub trait FileHandle: Send + Sync {
     fn append(&self, bufs: &[IoSlice<'_>]) -> Result<(usize, u64)> {
         let _ = bufs;
         Err(Errno::EROFS)
+    }
+
+    /// The first offset from `offset` on where the file may hold something; none when only a hole follows (`SEEK_DATA`). Whoever
+    /// reads a file to its end goes by this, because a guest makes a hole of any length at no cost.
+    ///
+    /// # Errors
+    /// What the storage gives.
+    fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        Ok(Some(offset))
     }
 
     /// Brings the file to stable storage where there is such a thing.

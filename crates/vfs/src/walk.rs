@@ -256,6 +256,10 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             }
             _ => {}
         }
+        // Before the name is looked at, whatever it is.
+        if component.last && component.slash && matches!(op, Op::Open(how) if how.create) {
+            return Err(Errno::EISDIR);
+        }
         let name = Name::component(bytes)?;
         if let Some(child) = mount.child(|| fs.key(&dir), name) {
             if component.last
@@ -438,9 +442,6 @@ fn open_last<F: Filesystem>(
 ) -> Result<Option<Step>> {
     loop {
         let found = fs.lookup(dir, walk.name(&component)?);
-        if how.create && component.slash {
-            return Err(Errno::EISDIR);
-        }
         let Entry { node, kind } = match found {
             Ok(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
             Ok(entry) => entry,

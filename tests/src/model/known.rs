@@ -1,7 +1,7 @@
 //! The differences from Linux that are meant. Each is as narrow as it can be told; everything else is a failure.
 
 use crate::backends::Backend;
-use crate::posix::{Kind, Stat};
+use crate::posix::{Call, Kind, O_RDWR, O_WRONLY, Stat};
 
 /// A difference that is meant, and why.
 pub struct Known {
@@ -28,6 +28,14 @@ pub const KNOWN: &[Known] = &[Known {
     why: "as in Linux's overlayfs: counting the subdirectories of a merged directory would read every layer",
     nlink: |backend, real, ours| is_overlay(backend) && real.kind == Kind::Directory && real.nlink >= 2 && ours.nlink == 1,
 }];
+
+/// Copying a file up takes place when it is opened for writing, and gives it a new ctime there, as in Linux's overlayfs: a ctime is
+/// nowhere something that can be set. Nothing else may move a ctime without a change.
+#[must_use]
+pub fn ctime_may_move(backend: Backend, call: &Call, file: &Stat) -> bool {
+    let writes = matches!(call, Call::Open { flags, .. } if flags.has(O_WRONLY) || flags.has(O_RDWR));
+    is_overlay(backend) && writes && file.kind == Kind::File
+}
 
 /// Whether a link count may differ so.
 #[must_use]

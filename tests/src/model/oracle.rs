@@ -54,7 +54,7 @@ const SMALL: &[Item] = &[
     Item::Dir { path: "c", mode: 0o700 },
     Item::Symlink { path: "l", target: "a/b" },
     Item::Symlink { path: "loop", target: "loop" },
-    Item::Dir { path: "d", mode: 0o1777 },
+    Item::Dir { path: "d", mode: 0o770 },
     Item::Dir { path: "d/a", mode: 0o755 },
     Item::File { path: "d/a/b", bytes: "", mode: 0o644 },
     Item::Symlink { path: "d/l", target: "/a" },
@@ -121,6 +121,7 @@ impl Drop for Oracle {
 /// # Errors
 /// What the pipe and the scratch directory give.
 pub fn serve(scratch: &Path) -> io::Result<()> {
+    close_inherited()?;
     rustix::process::chdir(scratch)?;
     rustix::process::chroot(".")?;
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
@@ -147,7 +148,12 @@ fn run(sequence: &Sequence) -> io::Result<(Tree, Vec<Wire>)> {
     let mut steps = Vec::new();
     for (i, op) in sequence.ops.iter().enumerate() {
         let call = resolver.call(&mut native, op);
-        let answer = native.call(call.clone());
+        // A listing is read whole here and in pieces of `max` from the backend, because their order is each filesystem's own.
+        let asked = match call {
+            Call::ReadDir { fd, from, .. } => Call::ReadDir { fd, from, max: u32::MAX },
+            ref call => call.clone(),
+        };
+        let answer = native.call(asked);
         let tree = taken(&mut native)?;
         resolver.learn(&call, answer.is_ok(), tree.clone());
         let compared = (i + 1) % usize::from(sequence.every.max(1)) == 0 || i + 1 == sequence.ops.len();
@@ -165,6 +171,20 @@ fn empty_root() -> io::Result<()> {
     for entry in std::fs::read_dir("/")? {
         let entry = entry?;
         if entry.file_type()?.is_dir() { std::fs::remove_dir_all(entry.path())? } else { std::fs::remove_file(entry.path())? }
+    }
+    Ok(())
+}
+
+/// Closes what this process was started with beside its standard streams, so that descriptors get the numbers that they get on a
+/// backend.
+fn close_inherited() -> io::Result<()> {
+    let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|&fd| fd > 2)
+        .collect();
+    for fd in open {
+        // The one of the listing itself is closed already.
+        let _ = nix::unistd::close(fd);
     }
     Ok(())
 }

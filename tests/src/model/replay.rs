@@ -35,7 +35,7 @@ pub fn replay(backend: Backend, start: Start, first: &Tree, steps: &[Step]) -> s
     };
     let at_start = |what| Difference { step: None, what };
     let ours = take(&mut watcher).map_err(at_start)?;
-    comparison.trees(Some((first, ours))).map_err(at_start)?;
+    comparison.trees(None, Some((first, ours))).map_err(at_start)?;
     for (i, step) in steps.iter().enumerate() {
         let failed = |what| Difference { step: Some(i), what };
         if step.freeze {
@@ -47,7 +47,7 @@ pub fn replay(backend: Backend, start: Start, first: &Tree, steps: &[Step]) -> s
             Some(real) => Some((real, take(&mut watcher).map_err(failed)?)),
             None => None,
         };
-        comparison.trees(trees).map_err(failed)?;
+        comparison.trees(Some(step), trees).map_err(failed)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Many sequences, and the smallest part of one that still differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use proptest::strategy::{Strategy, ValueTree};
@@ -10,6 +10,7 @@ use super::op::{self, Sequence, Start};
 use super::oracle::{Oracle, Step};
 use super::replay::{Difference, replay};
 use crate::backends::Backend;
+use crate::posix::Call;
 
 /// A search on one backend.
 #[derive(Debug, Clone)]
@@ -43,13 +44,25 @@ impl Counts {
     fn add(&mut self, steps: &[Step]) {
         self.sequences += 1;
         for step in steps {
-            let call = format!("{:?}", step.call);
-            let name = call.split([' ', '(']).next().unwrap_or_default();
-            let count = self.calls.entry(name.to_owned()).or_default();
+            let count = self.calls.entry(name_of(&step.call)).or_default();
             count.0 += 1;
             count.1 += u64::from(step.answer.is_ok());
         }
     }
+}
+
+/// Differences that are told of one backend.
+const KINDS_MAX: usize = 6;
+
+/// Differences in the same call that are told in the same words are taken for one.
+fn kind(steps: &[Step], difference: &Difference) -> String {
+    let call = difference.step.and_then(|at| steps.get(at)).map_or(String::new(), |step| name_of(&step.call));
+    let words = difference.what.split_whitespace().filter(|word| !word.contains(['/', '"']) && !word.contains(char::is_numeric));
+    call + &words.take(12).collect::<Vec<_>>().join(" ")
+}
+
+fn name_of(call: &Call) -> String {
+    format!("{call:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
 impl Search {
@@ -73,15 +86,21 @@ impl Search {
         let strategy = op::sequence(starts, !host);
         let mut oracle = start(&self.helper);
         let mut counts = Counts::default();
+        let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
         for _ in 0..self.cases {
             let sequence = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             let (first, steps) = oracle.run(&sequence).map_err(|error| format!("the oracle: {error}"))?;
             counts.add(&steps);
-            if replay(self.backend, sequence.start, &first, &steps).is_err() {
-                return Err(self.explain(sequence));
+            if let Err(difference) = replay(self.backend, sequence.start, &first, &steps)
+                && kinds.insert(kind(&steps, &difference))
+            {
+                told.push(self.explain(sequence, difference));
+                if told.len() == KINDS_MAX {
+                    break;
+                }
             }
         }
-        Ok(counts)
+        if told.is_empty() { Ok(counts) } else { Err(told.join("\n")) }
     }
 
     fn differs(&self, oracle: &mut Oracle, sequence: &Sequence) -> Option<(Vec<Step>, Difference)> {
@@ -93,7 +112,7 @@ impl Search {
     }
 
     /// Takes away what is not needed for a difference, and tells the rest.
-    fn explain(&self, mut sequence: Sequence) -> String {
+    fn explain(&self, mut sequence: Sequence, first: Difference) -> String {
         let mut oracle = start(&self.helper);
         for simpler in [Sequence { every: 1, ..sequence.clone() }, Sequence { start: Start::Empty, ..sequence.clone() }] {
             if self.differs(&mut oracle, &simpler).is_some() {
@@ -121,7 +140,9 @@ impl Search {
             "{:?}, seed {}: differs after {:?}, compared every {}:\n",
             self.backend, self.seed, sequence.start, sequence.every
         );
-        let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else { return text + "(not when run again)" };
+        let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else {
+            return format!("{text}(not when run again) {first:?}");
+        };
         for (i, step) in steps.iter().enumerate() {
             let freeze = if step.freeze { "(freeze) " } else { "" };
             text += &format!("  {i}: {freeze}{} = {}\n", readable(&format!("{:?}", step.call)), readable(&brief(step)));

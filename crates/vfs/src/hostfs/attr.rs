@@ -6,7 +6,7 @@ use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, UTIME_NOW, UTIME_OMI
 
 use super::errno::from_host;
 use super::node::FileId;
-use crate::{Errno, FileKind, Result, SetAttr, SetTime, Stat, StatFs, Timestamp};
+use crate::{Clock, Errno, FileKind, Result, SetAttr, SetTime, Stat, StatFs, SystemClock, Timestamp};
 
 /// The identity in a host's stat.
 #[allow(clippy::unnecessary_cast)] // the fields' widths differ between hosts
@@ -123,4 +123,20 @@ pub(super) fn set(fd: impl AsFd, attr: &SetAttr) -> Result<()> {
         rustix::fs::futimens(&fd, &times).map_err(from_host)?;
     }
     Ok(())
+}
+
+/// Changes the attributes that are kept of a removed directory.
+pub(super) fn change_gone(stat: &mut Stat, attr: &SetAttr) {
+    let now = SystemClock.coarse();
+    stat.uid = attr.uid.filter(|&id| id != u32::MAX).unwrap_or(stat.uid);
+    stat.gid = attr.gid.filter(|&id| id != u32::MAX).unwrap_or(stat.gid);
+    stat.mode = attr.mode.map_or(stat.mode, |bits| bits & 0o7777);
+    for (time, set) in [(&mut stat.atime, attr.atime), (&mut stat.mtime, attr.mtime)] {
+        match set {
+            SetTime::Keep => {}
+            SetTime::Now => *time = now,
+            SetTime::To(to) => *time = to,
+        }
+    }
+    stat.ctime = now;
 }

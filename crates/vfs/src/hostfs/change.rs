@@ -10,7 +10,7 @@ use super::attr;
 use super::errno::from_host;
 use super::node::{FileId, HostNode};
 use super::{Entry, HostFs};
-use crate::{Errno, FileKind, Name, NewKind, Removal, Result, SetAttr};
+use crate::{Clock, Errno, FileKind, Name, NewKind, Removal, Result, SetAttr, Stat, SystemClock};
 
 /// A new file: open for both, whatever its mode says.
 const NEW: OFlags = OFlags::CREATE
@@ -84,7 +84,8 @@ impl HostFs {
         }
         let closed = self.fresh.lock().take_if(|(fresh, _)| *fresh == id);
         drop(closed);
-        self.registry.removed(id, dir, name, directory || stat.st_nlink <= 1);
+        let last = (directory || stat.st_nlink <= 1).then(|| Stat { ctime: SystemClock.coarse(), ..attr::stat(stat, 0) });
+        self.registry.removed(id, dir, name, last);
     }
 
     pub(super) fn move_to(&self, from_dir: &HostNode, from: &[u8], to_dir: &HostNode, to: &[u8]) -> Result<()> {
@@ -127,6 +128,11 @@ impl HostFs {
             FileKind::Directory | FileKind::Symlink | FileKind::File => {}
         }
         let _still = self.moving.read();
+        // Looked at in any case, for what cannot be set.
+        attr::times(attr)?;
+        if node.change_gone(|stat| attr::change_gone(stat, attr)) {
+            return Ok(());
+        }
         if node.is_root() {
             return self.change_at(self.dirs.root(), b".", node, attr);
         }

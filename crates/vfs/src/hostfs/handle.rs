@@ -64,6 +64,17 @@ impl FileHandle for HostFile {
         retry_on_intr(|| rustix::io::pread(&self.fd, &mut *buf, offset)).map_err(from_host)
     }
 
+    /// Moves the descriptor's own position.
+    fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        let _alone = self.appending.lock();
+        match rustix::fs::seek(&self.fd, SeekFrom::Data(offset)) {
+            Ok(at) => Ok(Some(at)),
+            Err(Host::NXIO) => Ok(None),
+            // A host filesystem without holes.
+            Err(_) => Ok(Some(offset)),
+        }
+    }
+
     fn write_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> Result<usize> {
         in_range(offset)?;
         let done = Self::all(bufs, |bufs, done| rustix::io::pwritev(&self.fd, bufs, offset.saturating_add(done as u64)));

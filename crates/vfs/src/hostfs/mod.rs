@@ -15,7 +15,8 @@
 //! file with several hard links is found under the last four names that were seen; when all of those have gone, a node that is
 //! not open is `ENOENT` although another name may be left. `..` is the directory in which a directory was seen last. When a file
 //! goes and its inode number comes back as another file, a node of the gone one stays `ENOENT` if it was removed through this
-//! filesystem, and is taken for the new one if it was removed by somebody else.
+//! filesystem, and is taken for the new one if it was removed by somebody else. Of what was removed through this filesystem the
+//! last attributes are kept, so that an open directory still has some.
 //!
 //! **Between a check and a change by name** somebody else may put another file of this directory in its place; the change then
 //! hits that file. It cannot hit anything outside.
@@ -325,7 +326,8 @@ impl Filesystem for HostFs {
         if dir.is_root() {
             return Ok(dir.clone());
         }
-        dir.place().map(|place| place.parent).ok_or(Errno::ENOENT)
+        let above = dir.place().map(|place| place.parent).or_else(|| dir.gone().map(|gone| gone.parent));
+        above.ok_or(Errno::ENOENT)
     }
 
     fn lookup(&self, dir: &HostNode, name: Name<'_>) -> Result<Entry<HostNode>> {
@@ -353,6 +355,9 @@ impl Filesystem for HostFs {
     }
 
     fn stat(&self, node: &HostNode) -> Result<Stat> {
+        if let Some(gone) = node.gone() {
+            return Ok(gone.stat);
+        }
         let generation = self.registry.generation.now();
         if let Some(stat) = self.cache.as_ref().and_then(|cache| cache.stat(node.id(), generation)) {
             return Ok(stat);
@@ -408,7 +413,12 @@ impl Filesystem for HostFs {
         }
         let _still = self.moving.read();
         if node.kind() == FileKind::Directory {
-            return self.open_listing(node).map(|_| Opened::Directory);
+            // One that has been removed can be opened still, as `.`.
+            return if node.gone().is_some() {
+                Ok(Opened::Directory)
+            } else {
+                self.open_listing(node).map(|_| Opened::Directory)
+            };
         }
         let fd = self.open_file(node, access)?;
         if access.truncate {

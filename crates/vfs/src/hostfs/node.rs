@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::cache::Generation;
-use crate::FileKind;
+use crate::{FileKind, Stat};
 
 /// The host's identity of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +36,18 @@ struct Inner {
     root: bool,
     /// Where it can be found, the latest first; at most one for a directory. Empty once it has been removed.
     names: Mutex<Vec<Place>>,
+    /// What is left of it once it has been removed through this filesystem.
+    gone: Mutex<Option<Gone>>,
     registry: Arc<Registry>,
+}
+
+/// What is known of a file that has been removed. No descriptor of it is held; an open file has one and does not ask here.
+#[derive(Clone)]
+pub(super) struct Gone {
+    /// The directory that it was removed from.
+    pub parent: HostNode,
+    /// Its attributes, without links.
+    pub stat: Stat,
 }
 
 /// A name in a directory.
@@ -61,7 +72,15 @@ impl HostNode {
 
     fn new(registry: &Arc<Registry>, id: FileId, kind: FileKind, root: bool, names: Vec<Place>) -> Self {
         let key = registry.key(id);
-        HostNode(Arc::new(Inner { id, key, kind, root, names: Mutex::new(names), registry: registry.clone() }))
+        HostNode(Arc::new(Inner {
+            id,
+            key,
+            kind,
+            root,
+            names: Mutex::new(names),
+            gone: Mutex::new(None),
+            registry: registry.clone(),
+        }))
     }
 
     pub(super) fn id(&self) -> FileId {
@@ -88,6 +107,16 @@ impl HostNode {
     /// Where it was seen last.
     pub(super) fn place(&self) -> Option<Place> {
         self.0.names.lock().first().cloned()
+    }
+
+    /// What is left of it, when it has been removed.
+    pub(super) fn gone(&self) -> Option<Gone> {
+        self.0.gone.lock().clone()
+    }
+
+    /// Changes the attributes of what has been removed. False when it has not been.
+    pub(super) fn change_gone(&self, change: impl FnOnce(&mut Stat)) -> bool {
+        self.0.gone.lock().as_mut().map(|gone| change(&mut gone.stat)).is_some()
     }
 
     /// Whether `self` is `other` or above it, as far as is known.
@@ -140,14 +169,22 @@ impl HostNode {
     }
 }
 
+impl Inner {
+    /// Takes out the nodes that it holds.
+    fn held(&mut self) -> impl Iterator<Item = Arc<Inner>> {
+        let gone = self.gone.get_mut().take().map(|gone| gone.parent.0);
+        self.names.get_mut().drain(..).map(|place| place.parent.0).chain(gone)
+    }
+}
+
 impl Drop for Inner {
     /// Iterative: a chain of parents may be as deep as the host's tree.
     fn drop(&mut self) {
         self.registry.forget(self.id);
-        let mut above: Vec<Arc<Inner>> = self.names.get_mut().drain(..).map(|place| place.parent.0).collect();
+        let mut above: Vec<Arc<Inner>> = self.held().collect();
         while let Some(node) = above.pop() {
             if let Some(mut inner) = Arc::into_inner(node) {
-                above.extend(inner.names.get_mut().drain(..).map(|place| place.parent.0));
+                above.extend(inner.held());
             }
         }
     }
@@ -259,14 +296,16 @@ impl Registry {
         }
     }
 
-    /// A name was taken away; with `last`, the file is gone and its inode number may come back as another file.
-    pub fn removed(&self, id: FileId, dir: &HostNode, name: &[u8], last: bool) {
+    /// A name was taken away. With `last`, the attributes that it had, the file is gone and its inode number may come back as
+    /// another file.
+    pub fn removed(&self, id: FileId, dir: &HostNode, name: &[u8], last: Option<Stat>) {
         let Some(node) = self.live(id) else { return };
         node.lost(dir, name);
-        if last {
-            let gone = std::mem::take(&mut *node.0.names.lock());
+        if let Some(stat) = last {
+            *node.0.gone.lock() = Some(Gone { parent: dir.clone(), stat: Stat { ino: node.key(), nlink: 0, ..stat } });
+            let names = std::mem::take(&mut *node.0.names.lock());
             self.shard(id).lock().remove(&id);
-            drop(gone);
+            drop(names);
         }
     }
 

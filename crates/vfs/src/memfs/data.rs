@@ -68,6 +68,16 @@ impl Data {
         self.charged
     }
 
+    /// The first offset from `offset` on in a chunk that is stored.
+    pub fn next_data(&self, offset: u64) -> Option<u64> {
+        let first = offset / CHUNK as u64;
+        let skipped = usize::try_from(first).unwrap_or(usize::MAX);
+        let mut dense = (first..).zip(self.dense.iter().skip(skipped));
+        let stored = dense.find(|(_, chunk)| !matches!(chunk, Chunk::Hole)).map(|(n, _)| n);
+        let found = stored.or_else(|| self.sparse.range(first..).next().map(|(&n, _)| n))?;
+        Some(found.saturating_mul(CHUNK as u64).max(offset)).filter(|&at| at < self.size)
+    }
+
     fn chunk(&self, index: u64) -> Option<&Chunk> {
         match usize::try_from(index).ok().and_then(|n| self.dense.get(n)) {
             None if self.sparse.is_empty() => None,

@@ -37,6 +37,8 @@ pub(super) struct Directory {
     last_seq: Cookie,
     /// The directory above; dead for the root.
     pub parent: Weak<MemNode>,
+    /// The directory that it was removed from, which it keeps for `..`.
+    pub removed_from: Option<Arc<MemNode>>,
     /// The name in `parent`.
     pub name: Box<[u8]>,
     /// Directories above, as far as known: moving a directory does not correct the ones below it.
@@ -60,7 +62,8 @@ pub(super) struct Listed<'a> {
 
 impl Directory {
     pub fn new(parent: Weak<MemNode>, name: &[u8], depth: u32) -> Self {
-        Directory { slots: Vec::new(), table: HashTable::new(), last_seq: 0, parent, name: name.into(), depth }
+        let (slots, table, last_seq) = (Vec::new(), HashTable::new(), 0);
+        Directory { slots, table, last_seq, parent, removed_from: None, name: name.into(), depth }
     }
 
     pub fn len(&self) -> usize {
@@ -137,12 +140,13 @@ impl Directory {
         rest.iter().filter_map(|slot| Some(Listed { seq: slot.seq, name: &slot.name, node: slot.node.as_ref()? }))
     }
 
-    /// Takes all entries out, with the bytes that they were charged with.
+    /// Takes all nodes out that it holds, with the bytes that its entries were charged with.
     pub fn take(&mut self) -> (impl Iterator<Item = Arc<MemNode>> + use<>, u64) {
         self.table = HashTable::new();
         let slots = std::mem::take(&mut self.slots);
         let charged = slots.iter().filter(|slot| slot.node.is_some()).map(|slot| charge_of(&slot.name)).sum();
-        (slots.into_iter().filter_map(|slot| slot.node), charged)
+        let above = self.removed_from.take();
+        (slots.into_iter().filter_map(|slot| slot.node).chain(above), charged)
     }
 
     /// Slots in use or waiting to be compacted.

@@ -143,7 +143,7 @@ impl Filesystem for MemFs {
         if dir.ino == ROOT_INO {
             return Ok(dir.clone());
         }
-        dir.state.read().living()?.parent.upgrade().ok_or(Errno::ENOENT)
+        dir.state.read().directory()?.parent.upgrade().ok_or(Errno::ENOENT)
     }
 
     #[inline]
@@ -239,7 +239,7 @@ impl Filesystem for MemFs {
             (Removal::File, false) | (Removal::Directory, true) => {}
         }
         let now = self.shared.clock.coarse();
-        rename::unname(node, now)?;
+        rename::unname(node, dir, now)?;
         if node.kind == FileKind::Directory {
             meta.nlink -= 1;
         }

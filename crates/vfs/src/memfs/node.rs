@@ -194,6 +194,10 @@ impl FileHandle for MemNode {
         self.write(bufs, None)
     }
 
+    fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        Ok(self.state.read().file()?.next_data(offset))
+    }
+
     fn stat(&self) -> Result<Stat> {
         let state = self.state.read();
         let Meta { mode, nlink, uid, gid, atime, mtime, ctime } = state.meta;
@@ -260,7 +264,7 @@ impl Body {
 }
 
 impl MemNode {
-    /// Gives everything back to the budget and takes the children out, if it is a directory with any.
+    /// Gives everything back to the budget and takes out the nodes that it holds, if it is a directory with any.
     fn dismantle(&mut self) -> Option<impl Iterator<Item = Arc<MemNode>> + use<>> {
         let budget = &self.shared.budget;
         if self.ino != ROOT_INO {
@@ -269,10 +273,10 @@ impl MemNode {
         let body = &mut self.state.get_mut().body;
         budget.release_bytes(body.charged());
         match body {
-            Body::Directory(dir) if !dir.is_empty() => {
-                let (children, charged) = dir.take();
+            Body::Directory(dir) if !dir.is_empty() || dir.removed_from.is_some() => {
+                let (held, charged) = dir.take();
                 budget.release_bytes(charged);
-                Some(children)
+                Some(held)
             }
             _ => None,
         }
@@ -282,15 +286,15 @@ impl MemNode {
 /// A tree goes without recursion, however deep it is. No lock is taken, so that a node may be dropped under any.
 impl Drop for MemNode {
     fn drop(&mut self) {
-        let Some(children) = self.dismantle() else { return };
-        let mut pending: Vec<Arc<MemNode>> = children.collect();
+        let Some(held) = self.dismantle() else { return };
+        let mut pending: Vec<Arc<MemNode>> = held.collect();
         while let Some(node) = pending.pop() {
             // Of several threads that drop the last clones at once, exactly one gets the node.
             if let Some(mut node) = Arc::into_inner(node)
                 && let Body::Directory(dir) = &mut node.state.get_mut().body
             {
-                let (children, charged) = dir.take();
-                pending.extend(children);
+                let (held, charged) = dir.take();
+                pending.extend(held);
                 node.shared.budget.release_bytes(charged);
             }
         }

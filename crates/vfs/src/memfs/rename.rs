@@ -24,14 +24,17 @@ struct Move<'a> {
     climbs: Option<(Climb, Climb)>,
 }
 
-/// Takes one name from a node's count, under the lock of the directory that the name is in.
+/// Takes one name from a node's count, under the lock of the directory `above` that the name is in.
 ///
 /// # Errors
 /// `ENOTEMPTY` for a directory with entries.
-pub(super) fn unname(node: &MemNode, now: Timestamp) -> Result<()> {
+pub(super) fn unname(node: &MemNode, above: &Arc<MemNode>, now: Timestamp) -> Result<()> {
     let mut state = node.state.write();
-    if state.directory().is_ok_and(|dir| !dir.is_empty()) {
-        return Err(Errno::ENOTEMPTY);
+    if let Ok((_, dir)) = state.living_mut() {
+        if !dir.is_empty() {
+            return Err(Errno::ENOTEMPTY);
+        }
+        dir.removed_from = Some(above.clone());
     }
     let meta = &mut state.meta;
     meta.nlink = if node.kind == FileKind::Directory { 0 } else { meta.nlink.saturating_sub(1) };
@@ -145,7 +148,7 @@ impl MemFs {
         let (old, new) = (charge_of(way.from.1), if target.is_some() { 0 } else { charge_of(way.to.1) });
         shared.budget.charge_bytes(new.saturating_sub(old))?;
         if let Some(target) = &target {
-            unname(target, now)?;
+            unname(target, way.to_dir, now)?;
         }
         shared.budget.release_bytes(old.saturating_sub(new));
 

@@ -74,7 +74,7 @@ pub(super) fn open_file(node: &NodeRef, access: Access) -> Result<Arc<dyn FileHa
     }
 }
 
-/// Copies the first `len` bytes; stretches of nothing but zeros are left out.
+/// Copies the first `len` bytes; holes, and stretches of nothing but zeros, are left out.
 fn copy_data(from: &NodeRef, to: &NodeRef, len: u64) -> Result<()> {
     if len == 0 {
         return Ok(());
@@ -83,6 +83,13 @@ fn copy_data(from: &NodeRef, to: &NodeRef, len: u64) -> Result<()> {
     let mut buf = vec![0; CHUNK.min(usize::try_from(len).unwrap_or(CHUNK))];
     let (mut at, mut written) = (0_u64, 0_u64);
     while at < len {
+        at = match from.next_data(at)? {
+            Some(data) if data < len => data,
+            _ => {
+                at = len;
+                break;
+            }
+        };
         let want = usize::try_from(len - at).unwrap_or(CHUNK).min(buf.len());
         let n = from.read_at(buf.get_mut(..want).unwrap_or_default(), at)?;
         let mut rest = buf.get(..n).unwrap_or_default();
@@ -234,7 +241,8 @@ impl Overlay {
         if let Ok(dir) = node.dir() {
             let mut state = dir.write();
             state.removed = true;
-            let old = (state.place.take(), std::mem::take(&mut state.children));
+            // Its place stays: `..` still leads there.
+            let old = std::mem::take(&mut state.children);
             drop(state);
             drop(old);
             if top.dir_parts(node.ino).is_some() {

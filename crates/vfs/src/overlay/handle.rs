@@ -105,6 +105,12 @@ impl FileHandle for OverlayHandle {
         handle.read_at(buf, offset)
     }
 
+    fn next_data(&self, offset: u64) -> Result<Option<u64>> {
+        let file = self.node.as_file()?;
+        let handle = self.fresh(&file.state.read())?;
+        handle.next_data(offset)
+    }
+
     fn write_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> Result<usize> {
         self.writing(|handle| handle.write_at(bufs, offset))
     }

@@ -151,11 +151,7 @@ impl Filesystem for Overlay {
 
     fn parent(&self, dir: &Self::Node) -> Result<Self::Node> {
         let state = dir.dir()?.read();
-        match &state.place {
-            Some((above, _)) => Ok(above.clone()),
-            None if state.removed => Err(Errno::ENOENT),
-            None => Ok(self.root.clone()),
-        }
+        Ok(state.place.as_ref().map_or_else(|| self.root.clone(), |(above, _)| above.clone()))
     }
 
     fn lookup(&self, dir: &Self::Node, name: Name<'_>) -> Result<Entry<Self::Node>> {
@@ -201,7 +197,8 @@ impl Filesystem for Overlay {
     }
 
     fn name_of(&self, dir: &Self::Node) -> Result<Vec<u8>> {
-        dir.dir()?.read().place.as_ref().map(|(_, name)| name.to_vec()).ok_or(Errno::ENOENT)
+        let state = dir.dir()?.read();
+        state.place.as_ref().filter(|_| !state.removed).map(|(_, name)| name.to_vec()).ok_or(Errno::ENOENT)
     }
 
     fn read_only(&self) -> bool {

@@ -23,7 +23,7 @@ pub(super) enum Body {
 
 pub(super) struct Dir {
     pub parts: Arc<Part>,
-    /// The directory above and the name there; the root and removed directories have none.
+    /// The directory above and the name there, also of what was removed; the root has none.
     pub place: Option<(Arc<OverlayNode>, Box<[u8]>)>,
     pub removed: bool,
     /// What lookups found; bounded by the overlay.

@@ -7,7 +7,7 @@ use crate::fd_table::Fd;
 use crate::filesystem::FileHandle;
 use crate::open_file::{Body, OpenFile};
 use crate::wait::Outcome;
-use crate::{Errno, FileKind, Result, SetAttr, Stat};
+use crate::{Errno, FileKind, Result, SetAttr, SetTime, Stat};
 
 /// Buffers that a read fills, lent one at a time: a guest's may overlap.
 pub trait ReadBufs {
@@ -180,6 +180,9 @@ impl Process {
         let file = &self.fds.get(fd)?.file;
         let body = file.writable()?;
         let bufs = &*cut(bufs, self.limits.call);
+        if matches!(body, Body::File(_)) {
+            check_span(file.offset(), bufs.iter().map(|buf| buf.len()).sum())?;
+        }
         match body {
             Body::File(handle) if file.status().append => {
                 let (n, end) = handle.append(bufs)?;
@@ -190,12 +193,18 @@ impl Process {
             }
             Body::File(handle) => {
                 let offset = file.offset();
-                check_span(offset, bufs.iter().map(|buf| buf.len()).sum())?;
                 let n = handle.write_at(bufs, offset)?;
                 file.set_offset(offset.saturating_add(n as u64));
                 Ok(Outcome::Ready(n))
             }
-            Body::Stream(stream) => unless_nonblocking(file, stream.write(bufs)?),
+            Body::Stream(stream) => {
+                let outcome = unless_nonblocking(file, stream.write(bufs)?)?;
+                if let (FileKind::Fifo, Some(place), Outcome::Ready(1..)) = (file.kind(), &file.place, &outcome) {
+                    // What was written is written, whether or not its time can be kept.
+                    let _ = place.node.set_attr(&SetAttr { mtime: SetTime::Now, ..SetAttr::default() });
+                }
+                Ok(outcome)
+            }
             Body::Directory | Body::FdDirectory | Body::Path => Err(Errno::EBADF),
         }
     }

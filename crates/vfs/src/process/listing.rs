@@ -24,8 +24,10 @@ impl Process {
         let place = file.directory()?;
         let own = place.node.key();
         let mount = self.ns.mount_of(place.mount);
-        if from < DOTS || own != mount.root_key {
-            // Also finds out that the directory is gone.
+        if own != mount.root_key && place.node.stat()?.nlink == 0 {
+            return Err(Errno::ENOENT);
+        }
+        if from < DOTS {
             let above = if own == mount.root_key { self.ns.above(place) } else { place.node.parent()? };
             let dots = [(&b"."[..], &place.node, 1), (b"..", &above, DOTS)];
             for (name, node, next) in dots {

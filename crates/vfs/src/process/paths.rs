@@ -270,7 +270,8 @@ impl Process {
             return Ok(());
         }
         if (old.slash() || new.slash()) && self.kind_of(&old.dir, old_name)? != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
+            // The new name is looked up before, and not in a directory that has been removed.
+            return Err(if new.dir.node.stat()?.nlink == 0 { Errno::ENOENT } else { Errno::ENOTDIR });
         }
         if self.is_mounted(&old.dir, old_name) || self.is_mounted(&new.dir, new_name) {
             return Err(self.refused_rename(&old.dir, old_name, &new.dir, new_name, Errno::EBUSY));
