@@ -21,14 +21,17 @@ pub const TMPFS: &str = "/dev/shm";
 /// What the program printed to standard error, or why it did not run.
 pub type Output = Result<String, String>;
 
+/// Runs one round: a fresh tree, `setup`, then the mode that is given (`rows`, and further arguments).
+pub type Round = Box<dyn Fn(&[&str]) -> Output>;
+
 /// Someone who runs the program.
 pub struct Host {
     /// What the table calls it.
     pub name: &'static str,
     /// What it is.
     pub about: &'static str,
-    /// One round: a fresh tree, `setup`, then the mode that is given (`rows`, and further arguments). A host that is read-only runs `reads`.
-    pub round: Box<dyn Fn(&[&str]) -> Output>,
+    /// A host that is read-only runs `reads` where `rows` are asked for.
+    pub round: Round,
 }
 
 /// The compiled program.
