@@ -15,7 +15,7 @@ fn an_open_file_outlives_its_name() {
         assert_eq!(file.stat().unwrap().ino, node.key());
         file.set_attr(&SetAttr::size(5)).unwrap();
         assert_eq!(read(&*file), b"hello");
-        assert_eq!(fs.stat(&node), Err(Errno::ENOENT));
+        assert_eq!(fs.stat(&node).unwrap().nlink, 0);
         // The same name, and perhaps the same inode number, is another file.
         drop(file);
         let next = fs.create(&root, name("f"), NewKind::File, 0o644).unwrap().node;
@@ -97,7 +97,7 @@ fn renamed_directories_keep_their_live_nodes() {
         let c = made(&b, "c", NewKind::Directory);
         let d = made(&root, "d", NewKind::Directory);
         fs.rename(&root, name("d"), &b, name("c")).unwrap();
-        assert_eq!(fs.stat(&c), Err(Errno::ENOENT));
+        assert_eq!(fs.stat(&c).unwrap().nlink, 0);
         assert!(names(&fs, &c, 1).is_empty());
         assert_eq!(fs.lookup(&c, name("x")).map(drop), Err(Errno::ENOENT));
         assert_eq!(fs.create(&c, name("x"), NewKind::File, 0o644).map(drop), Err(Errno::ENOENT));

@@ -83,7 +83,7 @@ fn nothing_is_made_or_found_in_a_removed_directory() {
     assert_eq!(fs.link(&f, &d, x), Err(Errno::ENOENT));
     assert_eq!(fs.rename(&root, name("f"), &d, x), Err(Errno::ENOENT));
     assert_eq!(fs.rename(&d, x, &root, x), Err(Errno::ENOENT));
-    assert_eq!(fs.parent(&d).unwrap_err(), Errno::ENOENT);
+    assert!(Arc::ptr_eq(&fs.parent(&d).unwrap(), &root));
     assert_eq!(fs.name_of(&d), Err(Errno::ENOENT));
     assert_eq!(fs.name_of(&root), Err(Errno::ENOENT));
     assert!(Arc::ptr_eq(&fs.parent(&root).unwrap(), &root));
