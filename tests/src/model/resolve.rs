@@ -290,7 +290,7 @@ impl Resolver {
             0 => b"/a".to_vec(),
             // Mostly not the root, which is the first.
             1 => right[0].path.clone(),
-            n if want != Want::File && want != Want::Link && which % 32 != 0 => {
+            n if want != Want::File && want != Want::Link && !which.is_multiple_of(32) => {
                 right[1 + usize::from(which) % (n - 1)].path.clone()
             }
             n => right[usize::from(which) % n].path.clone(),
@@ -300,7 +300,7 @@ impl Resolver {
     fn path(&self, os: &mut Native, dir: Dir, choice: PathChoice, want: Want) -> Vec<u8> {
         let mut path = match choice.how {
             0..190 if want != Want::New => self.relative(os, dir, &self.pick(choice.which, want), choice.name),
-            190..215 | 0..190 => {
+            0..215 => {
                 let above = if choice.which.is_multiple_of(3) { b"/".to_vec() } else { self.pick(choice.which, Want::Directory) };
                 let path = [&above[..], b"/", &name(choice.name)].concat();
                 self.relative(os, dir, &path[usize::from(above == b"/")..], choice.dressing)
