@@ -1,4 +1,4 @@
-//! Links stratafs into a wasmtime [`Linker`], sync and async, from the one list of guest functions.
+//! Links stratafs into a wasmtime [`Linker`](wasmtime::Linker), sync and async, from the one list of guest functions.
 //!
 //! The store's data `T` holds a [`Guest`]; a function from `&mut T` to it is all that the linker needs to know. Waiting calls park the thread
 //! in a sync linker and are awaited in an async one; [`Interrupt`](stratafs::Interrupt) ends both, and with [`interruptible`] also a guest that computes.
