@@ -13,3 +13,8 @@ pub mod posix;
 pub mod process;
 pub mod real;
 pub mod tree;
+
+/// The README's example of embedding.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
