@@ -27,6 +27,7 @@ mod socket;
 pub mod split;
 mod stat;
 mod tree;
+pub mod wasi;
 
 pub use args::{AtFlags, Dir, Id, Mode, Path, Varargs};
 pub use attr::{
@@ -81,6 +82,22 @@ impl Abi for Emscripten {
         match result {
             Ok(value) => value,
             Err(errno) => 0_u32.wrapping_sub(number(errno).into()),
+        }
+    }
+}
+
+/// The rules of the functions of [`wasi`]: WASI's, under another name of the module, so that a linker can hold both.
+#[derive(Debug, Clone, Copy)]
+pub struct Wasi;
+
+impl Abi for Wasi {
+    const MODULE: &'static str = "wasi_snapshot_preview1 (Emscripten)";
+
+    #[inline]
+    fn answer(result: Result<u32>) -> u32 {
+        match result {
+            Ok(_) => 0,
+            Err(errno) => number(errno).into(),
         }
     }
 }
@@ -188,6 +205,17 @@ macro_rules! split_functions {
     };
 }
 
+/// The functions of [`wasi`], in the same way. The receiver reaches them as `wasi::name`: have [`wasi`] in scope where it is used.
+#[macro_export]
+macro_rules! wasi_functions {
+    ($each:ident! $($with:tt)*) => {
+        $each! { { $($with)* } [wasi] $crate::Wasi;
+            fd_fdstat_get(fd, stat);
+            fd_seek(fd, offset, whence, at);
+        }
+    };
+}
+
 /// Every function of [`functions!`](crate::functions), to be called by name and untyped arguments.
 pub static FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
@@ -198,4 +226,10 @@ pub static FUNCTIONS: &[Function] = {
 pub static SPLIT_FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
     split_functions!(table!)
+};
+
+/// Every function of [`wasi_functions!`](crate::wasi_functions), to be called by name and untyped arguments.
+pub static WASI_FUNCTIONS: &[Function] = {
+    use stratafs_abi::table;
+    wasi_functions!(table!)
 };

@@ -279,7 +279,7 @@ impl Stream for Socket {
     fn readiness(&self) -> Readiness {
         match &self.state.lock().role {
             // As Linux reports one that was never connected.
-            Role::Idle => Readiness { readable: true, writable: true, hangup: true, ..Readiness::default() },
+            Role::Idle => Readiness { writable: true, hangup: true, ..Readiness::default() },
             Role::Listening { waiting, .. } => Readiness { readable: !waiting.is_empty(), ..Readiness::default() },
             Role::Connected(connection) => {
                 let read = connection.read.readiness();
