@@ -46,6 +46,8 @@ pub enum Flow<T> {
     Wait(Wait),
     /// The guest ends with this code: it must not run on.
     Exit(u32),
+    /// The guest gave itself up: it must not run on.
+    Abort,
 }
 
 impl<T> Flow<T> {
@@ -56,6 +58,7 @@ impl<T> Flow<T> {
             Flow::Done(value) => Flow::Done(f(value)),
             Flow::Wait(wait) => Flow::Wait(wait),
             Flow::Exit(code) => Flow::Exit(code),
+            Flow::Abort => Flow::Abort,
         }
     }
 }
@@ -142,6 +145,20 @@ impl Answer for Exit {
 
     fn flow(self) -> Flow<Result<u32>> {
         Flow::Exit(self.0)
+    }
+
+    fn encode<A: Abi>(_: Result<u32>) {}
+}
+
+/// The answer of a function by which the guest gives itself up, as C's `abort` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Abort;
+
+impl Answer for Abort {
+    type Wasm = ();
+
+    fn flow(self) -> Flow<Result<u32>> {
+        Flow::Abort
     }
 
     fn encode<A: Abi>(_: Result<u32>) {}

@@ -40,7 +40,7 @@ impl<M> Guest<M> {
 }
 
 /// Why a guest must not run on: what an engine adapter raises as its engine's error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Stop {
     /// It ended itself with this code.
     #[error("the guest ended with code {0}")]
@@ -51,6 +51,12 @@ pub enum Stop {
     /// It exports no memory named `memory`, which every call needs.
     #[error("the guest exports no memory named \"memory\": stratafs cannot see its arguments")]
     NoMemory,
+    /// It gave itself up, as C's `abort` does.
+    #[error("the guest aborted")]
+    Aborted,
+    /// It called an import that has no answer here.
+    #[error("the guest called `{0}`, which stratafs does not provide")]
+    NotProvided(Box<str>),
 }
 
 impl Stop {

@@ -28,7 +28,7 @@ mod record;
 mod slot;
 mod trace;
 
-pub use call::{Abi, Answer, Call, Exit, Flow, WasmResult};
+pub use call::{Abi, Abort, Answer, Call, Exit, Flow, WasmResult};
 pub use errno::wasi_number;
 pub use function::{About, Function, GuestFn, MAX_ARITY, Param};
 pub use guest::{Guest, Stop};

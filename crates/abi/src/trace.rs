@@ -91,7 +91,7 @@ impl Tracer {
         let _ = match flow {
             Flow::Done(Ok(value)) => write!(line, " = {value}"),
             Flow::Done(Err(errno)) => write!(line, " = {} ({errno})", errno.name()),
-            Flow::Exit(_) | Flow::Wait(_) => write!(line, " = ?"),
+            Flow::Exit(_) | Flow::Abort | Flow::Wait(_) => write!(line, " = ?"),
         };
         if matches!(flow, Flow::Done(Ok(_))) {
             show_results(about, params, raws, memory, &mut line);

@@ -7,6 +7,7 @@ mod copy_out;
 mod env;
 pub mod error;
 pub mod fetch;
+mod interface;
 mod known;
 mod layers;
 mod limits;

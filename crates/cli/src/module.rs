@@ -1,15 +1,16 @@
 //! What a wasm file is, and whether something is missing to run it, found before an engine sees it.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use wasmparser::{Encoding, ExternalKind, Parser, Payload, TypeRef, Validator, WasmFeatures};
+use stratafs_emscripten::link::{Import, Interface, Kind, Linkage};
+use wasmparser::{Encoding, Parser, Payload, TypeRef, Validator, WasmFeatures};
 
 use crate::error::{Error, Result, usage};
 use crate::known::Stamp;
 use crate::layers::reason;
+use crate::{interface, run};
 
 /// Which engine runs the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -86,8 +87,8 @@ pub fn read(path: &Path) -> Result<Module> {
     Ok(module)
 }
 
-/// Checks that the module can be run as a command by `engine`, where `provided` says which imports (module, name) there are. One whose
-/// hash is known is believed.
+/// Checks that the module can be run by `engine`: one of Emscripten's, or a command, for which `provided` says which imports (module, name)
+/// there are. One whose hash is known is believed.
 ///
 /// The code of the functions is not looked at, so that a large module that is compiled already starts at once; see [`explain`].
 ///
@@ -100,33 +101,37 @@ pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(&str, &str) 
     let shown = module.path.display();
     let bytes = module.bytes()?;
     check_header(bytes).map_err(|why| usage!("{shown} {why}"))?;
-    let mut exports = Exports::default();
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::all());
     for payload in parser.parse_all(bytes) {
-        let step =
-            payload.map_err(|error| Refusal::damaged(&error)).and_then(|p| check_payload(&p, engine, provided, &mut exports));
-        match step {
-            Ok(ControlFlow::Continue(())) => {}
-            Ok(ControlFlow::Break(())) => break,
-            Err(Refusal(why)) => return Err(usage!("{shown} {why}")),
-        }
+        let checked = payload.map_err(|error| Refusal::damaged(&error)).and_then(|payload| check_payload(&payload, engine));
+        checked.map_err(|Refusal(why)| usage!("{shown} {why}"))?;
     }
-    if !exports.start {
-        let why = if exports.initialize { "it is a reactor" } else { "it is no command" };
-        return Err(usage!("{shown} exports no function `_start`: {why}, and there is nothing to run"));
+    let interface = interface::of(bytes).map_err(|error| usage!("{shown} {}", Refusal::damaged(&error).0))?;
+    if interface.is_emscripten() {
+        let exceptions = engine == EngineKind::Wasmtime;
+        return Linkage::of(&interface, run::HOST_FUNCTIONS, exceptions).map(drop).map_err(|why| usage!("{shown} {why}"));
     }
-    if !exports.memory {
-        return Err(usage!("{shown} exports no memory called `memory`, so no call could reach its data"));
-    }
-    Ok(())
+    check_command(&interface, provided).map_err(|Refusal(why)| usage!("{shown} {why}"))
 }
 
-#[derive(Default)]
-struct Exports {
-    start: bool,
-    initialize: bool,
-    memory: bool,
+/// Checks a module that is not Emscripten's: every import is provided, and there is something to run.
+fn check_command(interface: &Interface, provided: &dyn Fn(&str, &str) -> bool) -> std::result::Result<(), Refusal> {
+    for Import { module, name, kind } in &interface.imports {
+        if !provided(module, name) {
+            let kind = kind.name();
+            return Err(Refusal(format!("imports the {kind} `{module}.{name}`, which nothing provides")));
+        }
+    }
+    let exports = |name: &str| matches!(interface.exports.get(name), Some(Kind::Func(_)));
+    if !exports("_start") {
+        let why = if exports("_initialize") { "it is a reactor" } else { "it is no command" };
+        return Err(Refusal(format!("exports no function `_start`: {why}, and there is nothing to run")));
+    }
+    if !matches!(interface.exports.get("memory"), Some(Kind::Memory { .. })) {
+        return Err(Refusal("exports no memory called `memory`, so no call could reach its data".to_owned()));
+    }
+    Ok(())
 }
 
 /// What is wrong, to be put after the module's path.
@@ -156,18 +161,21 @@ fn check_header(bytes: &[u8]) -> std::result::Result<(), &'static str> {
     Err("is not a WebAssembly module")
 }
 
-fn check_payload(
-    payload: &Payload<'_>,
-    engine: EngineKind,
-    provided: &dyn Fn(&str, &str) -> bool,
-    exports: &mut Exports,
-) -> std::result::Result<ControlFlow<()>, Refusal> {
+fn check_payload(payload: &Payload<'_>, engine: EngineKind) -> std::result::Result<(), Refusal> {
     match payload {
         Payload::Version { encoding: Encoding::Component, .. } => return Err(Refusal("is a WebAssembly component".to_owned())),
         Payload::ImportSection(section) => {
             for import in section.clone().into_imports() {
                 let import = import.map_err(|error| Refusal::damaged(&error))?;
-                check_import(&import, engine, provided)?;
+                match import.ty {
+                    TypeRef::Memory(memory) if memory.shared => {
+                        let (module, name) = (import.module, import.name);
+                        let what = format!("imports the shared memory `{module}.{name}` (threads), which stratafs does not run");
+                        return Err(Refusal(what));
+                    }
+                    TypeRef::Tag(_) => needs_exceptions(engine)?,
+                    _ => {}
+                }
             }
         }
         Payload::MemorySection(section) => {
@@ -178,46 +186,9 @@ fn check_payload(
             }
         }
         Payload::TagSection(_) => needs_exceptions(engine)?,
-        Payload::ExportSection(section) => {
-            for export in section.clone() {
-                let export = export.map_err(|error| Refusal::damaged(&error))?;
-                match (export.name, export.kind) {
-                    ("_start", ExternalKind::Func) => exports.start = true,
-                    ("_initialize", ExternalKind::Func) => exports.initialize = true,
-                    ("memory", ExternalKind::Memory) => exports.memory = true,
-                    _ => {}
-                }
-            }
-        }
         _ => {}
     }
-    Ok(ControlFlow::Continue(()))
-}
-
-fn check_import(
-    import: &wasmparser::Import<'_>,
-    engine: EngineKind,
-    provided: &dyn Fn(&str, &str) -> bool,
-) -> std::result::Result<(), Refusal> {
-    let (module, name) = (import.module, import.name);
-    let kind = match import.ty {
-        TypeRef::Memory(memory) if memory.shared => {
-            return Err(Refusal(format!("imports the shared memory `{module}.{name}` (threads), which stratafs does not run")));
-        }
-        TypeRef::Tag(_) => {
-            needs_exceptions(engine)?;
-            "exception tag"
-        }
-        TypeRef::Func(_) | TypeRef::FuncExact(_) => "function",
-        TypeRef::Table(_) => "table",
-        TypeRef::Memory(_) => "memory",
-        TypeRef::Global(_) => "global",
-    };
-    if provided(module, name) {
-        Ok(())
-    } else {
-        Err(Refusal(format!("imports the {kind} `{module}.{name}`, which nothing provides")))
-    }
+    Ok(())
 }
 
 fn needs_exceptions(engine: EngineKind) -> std::result::Result<(), Refusal> {

@@ -13,6 +13,7 @@
 // One parameter per wasm parameter.
 #![allow(clippy::too_many_arguments)]
 
+mod abort;
 mod args;
 mod attr;
 mod dir;
@@ -21,6 +22,9 @@ mod fd;
 mod generation;
 mod ioctl;
 mod layout;
+pub mod link;
+mod micropython;
+mod mmap;
 mod open;
 mod poll;
 mod socket;
@@ -29,6 +33,7 @@ mod stat;
 mod tree;
 pub mod wasi;
 
+pub use abort::{__assert_fail, _abort_js, abort};
 pub use args::{AtFlags, Dir, Id, Mode, Path, Varargs};
 pub use attr::{
     __syscall_chmod, __syscall_chown32, __syscall_fadvise64, __syscall_fadvise64_64, __syscall_fallocate, __syscall_fchmod,
@@ -40,6 +45,12 @@ pub use epoll::{__syscall_epoll_create1, __syscall_epoll_ctl, __syscall_epoll_pw
 pub use fd::{__syscall_dup, __syscall_dup3, __syscall_fcntl64, __syscall_pipe, __syscall_pipe2};
 pub use generation::{Generation, lookup};
 pub use ioctl::__syscall_ioctl;
+/// What the glue of [`link`] calls.
+pub mod glue {
+    pub use crate::micropython::{micropython_raised, micropython_source};
+    pub use crate::mmap::{mmap, msync, munmap, sync_mappings};
+}
+
 pub use layout::{Stat88, Stat96};
 pub use open::{__syscall_open, __syscall_openat, OpenFlags};
 pub use poll::{__syscall__newselect, __syscall_poll, __syscall_poll_nonblocking};
@@ -102,12 +113,41 @@ impl Abi for Wasi {
     }
 }
 
+/// The rules of the functions of [`split`]: Emscripten's, under another name of the module, so that a linker can hold both generations.
+#[derive(Debug, Clone, Copy)]
+pub struct Split;
+
+impl Abi for Split {
+    const MODULE: &'static str = "env (3.1.6)";
+
+    #[inline]
+    fn answer(result: Result<u32>) -> u32 {
+        Emscripten::answer(result)
+    }
+}
+
+/// The rules of the functions that the glue of [`link`] calls; no guest can name them.
+#[derive(Debug, Clone, Copy)]
+pub struct Glue;
+
+impl Abi for Glue {
+    const MODULE: &'static str = "stratafs";
+
+    #[inline]
+    fn answer(result: Result<u32>) -> u32 {
+        Emscripten::answer(result)
+    }
+}
+
 /// Hands the list of the functions of all generations, but for those in [`split_functions!`](crate::split_functions), to the macro `$each`,
 /// with the tokens `$with` before it; see [`stratafs_abi::table!`] for what it sees.
 #[macro_export]
 macro_rules! functions {
     ($each:ident! $($with:tt)*) => {
         $each! { { $($with)* } [$crate] $crate::Emscripten;
+            __assert_fail(condition, file, line, function);
+            _abort_js();
+            abort();
             __syscall__newselect(nfds, readfds, writefds, exceptfds, timeout) may_wait;
             __syscall_accept4(fd, addr, len, flags, _5, _6) may_wait;
             __syscall_bind(fd, addr, len, _4, _5, _6);
@@ -192,7 +232,7 @@ macro_rules! functions {
 #[macro_export]
 macro_rules! split_functions {
     ($each:ident! $($with:tt)*) => {
-        $each! { { $($with)* } [split] $crate::Emscripten;
+        $each! { { $($with)* } [split] $crate::Split;
             __syscall_fallocate(fd, mode, offset_low, offset_high, len_low, len_high);
             __syscall_fstat64(fd, stat);
             __syscall_fstatat64(dirfd, path, stat, flags);
@@ -216,6 +256,21 @@ macro_rules! wasi_functions {
     };
 }
 
+/// The functions of [`glue`], which the glue of [`link`] calls. The receiver reaches them as `glue::name`: have [`glue`] in scope where it is used.
+#[macro_export]
+macro_rules! glue_functions {
+    ($each:ident! $($with:tt)*) => {
+        $each! { { $($with)* } [glue] $crate::Glue;
+            micropython_raised(at, len);
+            micropython_source(part, buf, size);
+            mmap(at, len, prot, flags, fd, offset);
+            msync(at, len);
+            munmap(at, len);
+            sync_mappings();
+        }
+    };
+}
+
 /// Every function of [`functions!`](crate::functions), to be called by name and untyped arguments.
 pub static FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
@@ -232,4 +287,10 @@ pub static SPLIT_FUNCTIONS: &[Function] = {
 pub static WASI_FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
     wasi_functions!(table!)
+};
+
+/// Every function of [`glue_functions!`](crate::glue_functions), to be called by name and untyped arguments.
+pub static GLUE_FUNCTIONS: &[Function] = {
+    use stratafs_abi::table;
+    glue_functions!(table!)
 };

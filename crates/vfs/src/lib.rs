@@ -45,7 +45,7 @@ pub use namespace::{MountId, Namespace, Place};
 pub use node::NodeRef;
 pub use open_file::{OpenFile, StatusFlags};
 pub use open_how::{FileType, OpenHow};
-pub use process::{AccessMode, DirFd, LockHolder, OneBuf, PollFd, Process, ProcessBuilder, ReadBufs, Whence};
+pub use process::{AccessMode, DirFd, LockHolder, MapHow, Mapping, OneBuf, PollFd, Process, ProcessBuilder, ReadBufs, Whence};
 pub use random::{OsRandom, Random};
 pub use tree::{Layer, Tree, TreeError, default_guest_path};
 pub use types::{Access, Cookie, DirEntry, FileKind, NewKind, Removal, SetAttr, SetTime, Stat, StatFs, Timestamp};

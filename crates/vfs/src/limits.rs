@@ -25,6 +25,8 @@ pub struct Limits {
     pub iovecs: u32,
     /// Subscriptions or descriptors of one poll. Past it: `EINVAL`. 4,096.
     pub poll: u32,
+    /// Files in the memory of one process at once. Past it: `ENOMEM`. 65,530, as on Linux.
+    pub mappings: usize,
     /// Bytes in a pipe. 65,536.
     pub pipe: usize,
     /// Bytes that one call may produce or move for the guest; what is past it comes short. 1 GiB.
@@ -53,6 +55,7 @@ impl Default for Limits {
             depth: 100_000,
             iovecs: 1024,
             poll: 4096,
+            mappings: 65_530,
             pipe: 65_536,
             call: 1 << 30,
             output: u64::MAX,

@@ -56,6 +56,7 @@ fn blocking<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
                 guest.process.set_exit(code);
                 return Err(stop(Stop::Exit(code)));
             }
+            Flow::Abort => return Err(stop(Stop::Aborted)),
             Flow::Wait(wait) => Stop::unless_over(guest.process.interrupt(), wait).map_err(stop)?,
         }
     }

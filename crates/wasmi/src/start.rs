@@ -48,7 +48,7 @@ impl From<Error> for Ended {
         match error.downcast_ref::<Stopped>() {
             Some(Stopped(Stop::Exit(code))) => Ended::Exit(*code),
             Some(Stopped(Stop::Interrupted)) => Ended::Interrupted,
-            Some(Stopped(Stop::NoMemory)) | None => Ended::Trap(error),
+            Some(Stopped(Stop::NoMemory | Stop::Aborted | Stop::NotProvided(_))) | None => Ended::Trap(error),
         }
     }
 }

@@ -8,8 +8,9 @@ use wasmtime::{Config, Engine, ResourceLimiter, Result, Store, UpdateDeadline};
 
 use crate::Guest;
 
-/// The most native stack that a guest may use, in bytes. CPython recurses deeply; past it the guest traps.
-pub const MAX_WASM_STACK: usize = 8 << 20;
+/// The most native stack that a guest may use, in bytes. CPython recurses deeply; past it the guest traps. It must outlast
+/// [`PYTHON_STACK`](stratafs_emscripten::link::PYTHON_STACK).
+pub const MAX_WASM_STACK: usize = 32 << 20;
 
 /// The settings that [`interruptible`] and CPython want: epochs, exceptions, a large stack. Run such guests on a thread with at least
 /// [`MAX_WASM_STACK`] and a megabyte of stack.
@@ -18,6 +19,8 @@ pub fn config() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.wasm_exceptions(true);
+    config.wasm_gc(true);
+    config.wasm_tail_call(true);
     config.async_stack_size(MAX_WASM_STACK + (1 << 20));
     config.max_wasm_stack(MAX_WASM_STACK);
     config

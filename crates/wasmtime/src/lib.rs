@@ -8,11 +8,21 @@ mod engine;
 #[cfg(unix)]
 pub mod image;
 mod link;
+mod program;
 mod start;
 
 pub use engine::{Interrupter, MAX_WASM_STACK, MemoryLimit, config, interruptible};
-pub use link::{link_async, link_sync};
+pub use link::{link_async, link_emscripten_async, link_emscripten_sync, link_sync};
+pub use program::Program;
 pub use start::{Ended, start, start_async};
 
 /// A guest in a wasmtime store.
 pub type Guest = stratafs_abi::Guest<wasmtime::Memory>;
+
+/// The functions that the linkers of this crate have: what a module's imports are matched with.
+pub static HOST_FUNCTIONS: &[&[stratafs_abi::Function]] = &[
+    stratafs_wasi::FUNCTIONS,
+    stratafs_emscripten::FUNCTIONS,
+    stratafs_emscripten::SPLIT_FUNCTIONS,
+    stratafs_emscripten::WASI_FUNCTIONS,
+];

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_io::Timer;
 use stratafs::Wait;
 use stratafs_abi::{Abi, About, Flow, GuestFn, Stop};
+use stratafs_emscripten::{glue, split, wasi};
 use wasmtime::{Caller, Linker, Memory, Result, WasmRet, WasmTy};
 
 use crate::Guest;
@@ -25,6 +26,12 @@ fn memory<T: 'static>(caller: &mut Caller<'_, T>, get: impl Get<T>) -> Result<Me
     Ok(memory)
 }
 
+/// What came of one run of a function, unless the guest has ended.
+enum Once<T> {
+    Done(T),
+    Wait(Wait),
+}
+
 /// Runs the function once.
 #[inline]
 fn once<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
@@ -33,7 +40,7 @@ fn once<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
     raw: F::Raw,
     about: &'static About,
     get: impl Get<T>,
-) -> Result<Flow<F::Wasm>> {
+) -> Result<Once<F::Wasm>> {
     let memory = memory(caller, get)?;
     let (bytes, data) = memory.data_and_store_mut(caller);
     let guest = get(data);
@@ -41,11 +48,15 @@ fn once<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
         return Err(Stop::Interrupted.into());
     }
     let flow = f.run::<A>(&mut guest.call(bytes), raw, about);
-    if let Flow::Exit(code) = flow {
-        guest.process.set_exit(code);
-        return Err(Stop::Exit(code).into());
+    match flow {
+        Flow::Exit(code) => {
+            guest.process.set_exit(code);
+            Err(Stop::Exit(code).into())
+        }
+        Flow::Abort => Err(Stop::Aborted.into()),
+        Flow::Done(value) => Ok(Once::Done(value)),
+        Flow::Wait(wait) => Ok(Once::Wait(wait)),
     }
-    Ok(flow)
 }
 
 /// Runs the function, parking this thread while it waits.
@@ -59,9 +70,8 @@ fn blocking<T: 'static, A: Abi, F: GuestFn<Args>, Args>(
 ) -> Result<F::Wasm> {
     loop {
         match once::<T, A, F, Args>(f, caller, raw, about, get)? {
-            Flow::Done(value) => return Ok(value),
-            Flow::Exit(code) => return Err(Stop::Exit(code).into()),
-            Flow::Wait(wait) => Stop::unless_over(get(caller.data_mut()).process.interrupt(), wait)?,
+            Once::Done(value) => return Ok(value),
+            Once::Wait(wait) => Stop::unless_over(get(caller.data_mut()).process.interrupt(), wait)?,
         }
     }
 }
@@ -76,9 +86,8 @@ async fn awaiting<T: Send + 'static, A: Abi, F: GuestFn<Args>, Args>(
 ) -> Result<F::Wasm> {
     loop {
         match once::<T, A, F, Args>(f, &mut caller, raw, about, get)? {
-            Flow::Done(value) => return Ok(value),
-            Flow::Exit(code) => return Err(Stop::Exit(code).into()),
-            Flow::Wait(wait) => {
+            Once::Done(value) => return Ok(value),
+            Once::Wait(wait) => {
                 let interrupt = get(caller.data_mut()).process.interrupt().clone();
                 if !interrupt.is_raised() {
                     let unless_dropped = Abandon { caller: &mut caller, get };
@@ -273,5 +282,36 @@ pub fn link_async<T: Send + 'static>(
     get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
 ) -> Result<()> {
     stratafs_wasi::functions!(link! wrap_awaiting linker get);
+    Ok(())
+}
+
+/// Links what the host answers of an Emscripten module's imports beside WASI; a [`Program`](crate::Program) answers the others. A call that
+/// waits parks the thread.
+///
+/// # Errors
+/// When the linker has one of the names already.
+pub fn link_emscripten_sync<T: 'static>(
+    linker: &mut Linker<T>,
+    get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
+) -> Result<()> {
+    stratafs_emscripten::functions!(link! wrap_blocking linker get);
+    stratafs_emscripten::split_functions!(link! wrap_blocking linker get);
+    stratafs_emscripten::glue_functions!(link! wrap_blocking linker get);
+    stratafs_emscripten::wasi_functions!(link! wrap_blocking linker get);
+    Ok(())
+}
+
+/// [`link_emscripten_sync`] for a store that is used with wasmtime's async calls. The functions that may wait are async.
+///
+/// # Errors
+/// When the linker has one of the names already.
+pub fn link_emscripten_async<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
+) -> Result<()> {
+    stratafs_emscripten::functions!(link! wrap_awaiting linker get);
+    stratafs_emscripten::split_functions!(link! wrap_awaiting linker get);
+    stratafs_emscripten::glue_functions!(link! wrap_awaiting linker get);
+    stratafs_emscripten::wasi_functions!(link! wrap_awaiting linker get);
     Ok(())
 }

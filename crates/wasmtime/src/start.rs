@@ -21,7 +21,7 @@ impl From<Result<(), Error>> for Ended {
             Err(error) => match error.downcast_ref::<Stop>() {
                 Some(Stop::Exit(code)) => Ended::Exit(*code),
                 Some(Stop::Interrupted) => Ended::Interrupted,
-                Some(Stop::NoMemory) | None => Ended::Trap(error),
+                Some(Stop::NoMemory | Stop::Aborted | Stop::NotProvided(_)) | None => Ended::Trap(error),
             },
         }
     }

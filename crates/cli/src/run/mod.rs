@@ -20,6 +20,9 @@ use crate::plan::{Plan, TraceTo};
 use guest::Leftovers;
 use stop::Stopper;
 
+/// The functions that the engines' linkers have.
+pub use stratafs_wasmtime::HOST_FUNCTIONS;
+
 /// Whether a guest may import `name` from `module`.
 #[must_use]
 pub fn provides(module: &str, name: &str) -> bool {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use stratafs::Process;
 use stratafs_wasmtime::image::{ImageCache, sha256};
-use stratafs_wasmtime::{Ended, Guest, Interrupter, MAX_WASM_STACK, MemoryLimit};
+use stratafs_wasmtime::{Ended, Guest, Interrupter, MAX_WASM_STACK, MemoryLimit, Program};
 use wasmtime::{Engine, Linker, Module, Store};
 
 use super::stop::Stopper;
@@ -20,6 +20,10 @@ use crate::progress::Progress;
 struct Data {
     guest: Guest,
     memory: MemoryLimit,
+}
+
+fn guest(data: &mut Data) -> &mut Guest {
+    &mut data.guest
 }
 
 pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
@@ -37,19 +41,19 @@ pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     run
 }
 
-fn start(plan: &Plan, engine: &Engine, module: &Module, process: Process) -> Result<Run> {
-    let guest = Guest::new(process);
+fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> Result<Run> {
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
-    let mut store = Store::new(engine, Data { guest, memory: MemoryLimit::new(max) });
+    let mut store = Store::new(engine, Data { guest: Guest::new(process), memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);
-    stratafs_wasmtime::interruptible(&mut store, |data| &mut data.guest);
+    stratafs_wasmtime::interruptible(&mut store, guest);
     let mut linker = Linker::new(engine);
-    let linked = stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest);
+    let linked = stratafs_wasmtime::link_sync(&mut linker, guest).and_then(|()| {
+        if program.is_emscripten() { stratafs_wasmtime::link_emscripten_sync(&mut linker, guest) } else { Ok(()) }
+    });
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
-    let ready = linker.instantiate_pre(module).map_err(|error| usage!("{shown}: {error:#}"))?;
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
-    let ended = match ready.instantiate(&mut store) {
+    let ended = match program.instantiate(&linker, &mut store, guest) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
@@ -75,12 +79,12 @@ fn without_prefix(text: &str) -> String {
 }
 
 /// The compiled module: from the cache, or compiled now and kept there.
-fn compile(plan: &Plan, engine: &Engine) -> Result<Module> {
+fn compile(plan: &Plan, engine: &Engine) -> Result<Program> {
     let dir = CacheDir::open()?.compiled()?;
     let cache = ImageCache::open(&dir).map_err(|error| usage!("{error}"))?;
     let wasm = &plan.module;
     if let Some(module) = wasm.sha256.and_then(|sha256| cache.load(engine, &sha256)) {
-        return Ok(module);
+        return program(module, &cache, engine);
     }
     // What is compiled is named by its own hash: a file may have changed since its hash became known.
     let bytes = wasm.bytes()?;
@@ -90,7 +94,16 @@ fn compile(plan: &Plan, engine: &Engine) -> Result<Module> {
     }
     let module = compile_new(wasm, bytes, &sha256, &dir, &cache, engine)?;
     known::remember(wasm, &sha256, &dir);
-    Ok(module)
+    program(module, &cache, engine)
+}
+
+/// The module with what stands beside it, which is small and has its images in the same cache.
+fn program(module: Module, cache: &ImageCache, engine: &Engine) -> Result<Program> {
+    let compile = |wasm: &[u8]| {
+        let sha256 = sha256(wasm);
+        cache.load(engine, &sha256).map_or_else(|| Ok(cache.compile(engine, wasm, &sha256)?), Ok)
+    };
+    Program::compiled_by(module, compile).map_err(|error| usage!("{error:#}"))
 }
 
 /// Compiles the module unless it is in the cache by now. One start at a time does it, the others wait for its image.

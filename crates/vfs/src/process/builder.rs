@@ -39,6 +39,7 @@ impl Process {
             pending: None,
             locks: LockOwner::process(),
             network: Arc::default(),
+            mappings: Default::default(),
         };
         let null: Arc<dyn Stream> = Arc::new(NullStream);
         ProcessBuilder { process, streams: [null.clone(), null.clone(), null], preopens: Vec::new(), cwd: None }

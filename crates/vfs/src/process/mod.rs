@@ -6,6 +6,7 @@ mod epoll;
 mod io;
 mod listing;
 mod locks;
+mod mappings;
 mod open;
 mod paths;
 mod poll;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 pub use builder::ProcessBuilder;
 pub use io::{OneBuf, ReadBufs, Whence};
 pub use locks::LockHolder;
+pub use mappings::{MapHow, Mapping};
 pub use paths::AccessMode;
 pub use poll::PollFd;
 
@@ -79,6 +81,7 @@ pub struct Process {
     /// The locks on ranges of bytes that it holds.
     locks: LockOwner,
     network: Arc<Network>,
+    mappings: mappings::Mappings,
 }
 
 /// What a call that waits keeps for its next run.

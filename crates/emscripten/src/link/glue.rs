@@ -1,0 +1,397 @@
+//! The second module that stands beside a guest: the imports that must call the guest themselves.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::interface::{FuncType, Interface, Kind, Type};
+use super::{Refusal, WASI};
+use stratafs_abi::Abi;
+
+/// How deep CPython may recurse, in bytes of its stack in the guest's memory. The engine's stack must outlast it: 16 times as many bytes do.
+pub const PYTHON_STACK: u32 = 2 << 20;
+
+/// A few functions in WebAssembly's text format that are taken together or not at all.
+struct Piece {
+    /// The imports that it answers: name and type.
+    answers: &'static [(&'static str, &'static str)],
+    /// Functions of the host that it calls: module, name, name in the text, type.
+    calls: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    /// Exports of the guest that it cannot do without.
+    needs: &'static [&'static str],
+    /// Exports of the guest that it makes use of.
+    likes: &'static [&'static str],
+    text: &'static [&'static str],
+}
+
+static EXIT: Piece = Piece {
+    answers: &[("exit", "i32")],
+    calls: &[(WASI, "proc_exit", "proc_exit", "i32")],
+    needs: &[],
+    likes: &["__funcs_on_exit", "__stdio_exit", "fflush"],
+    text: &[include_str!("wat/exit.wat")],
+};
+
+static PYTHON: Piece = Piece {
+    answers: &[("_PyEM_TrampolineCall_JS", "i32 i32 i32 i32 -> i32")],
+    calls: &[],
+    needs: &[
+        "memory",
+        "__indirect_function_table",
+        "_PyRuntime",
+        "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET",
+        "emscripten_stack_get_base",
+        "emscripten_stack_set_limits",
+        "Py_BytesMain",
+    ],
+    likes: &[],
+    text: &[include_str!("wat/python.wat")],
+};
+
+static MICROPYTHON: Piece = Piece {
+    answers: &[],
+    calls: &[
+        (crate::Glue::MODULE, "micropython_source", "micropython_source", "i32 i32 i32 -> i32"),
+        (crate::Glue::MODULE, "micropython_raised", "micropython_raised", "i32 i32 -> i32"),
+        (WASI, "fd_read", "fd_read", "i32 i32 i32 i32 -> i32"),
+    ],
+    needs: &["memory", "mp_js_init", "proxy_c_init", "mp_js_do_exec", "mp_js_repl_init", "mp_js_repl_process_char", "malloc"],
+    likes: &[],
+    text: &[include_str!("wat/micropython.wat")],
+};
+
+static LINES: Piece = Piece {
+    answers: &[("__syscall_ioctl", "i32 i32 i32 -> i32")],
+    calls: &[("env", "__syscall_ioctl", "ioctl", "i32 i32 i32 -> i32")],
+    needs: &[],
+    likes: &[],
+    text: &[include_str!("wat/lines.wat")],
+};
+
+static START: Piece = Piece {
+    answers: &[],
+    calls: &[
+        (WASI, "args_get", "args_get", "i32 i32 -> i32"),
+        (WASI, "args_sizes_get", "args_sizes_get", "i32 i32 -> i32"),
+        ("env", "abort", "abort", ""),
+    ],
+    needs: &["memory"],
+    likes: &["__wasm_call_ctors", "malloc", "_emscripten_stack_alloc", "stackAlloc", "main", "__main_argc_argv"],
+    text: &[include_str!("wat/start.wat")],
+};
+
+static HEAP: Piece = Piece {
+    answers: &[("emscripten_resize_heap", "i32 -> i32"), ("emscripten_get_heap_max", "-> i32")],
+    calls: &[],
+    needs: &["memory"],
+    likes: &[],
+    text: &[include_str!("wat/heap.wat")],
+};
+
+const MAP_CALLS: &[(&str, &str, &str, &str)] = &[
+    (crate::Glue::MODULE, "mmap", "mmap", "i32 i32 i32 i32 i32 i64 -> i32"),
+    (crate::Glue::MODULE, "munmap", "munmap", "i32 i32 -> i32"),
+    (crate::Glue::MODULE, "msync", "msync", "i32 i32 -> i32"),
+    (crate::Glue::MODULE, "sync_mappings", "sync_mappings", "-> i32"),
+];
+const MAP_LIKES: &[&str] = &["emscripten_builtin_free", "free"];
+
+static MMAP: Piece = Piece {
+    answers: &[
+        ("_mmap_js", "i32 i32 i32 i32 i64 i32 i32 -> i32"),
+        ("_munmap_js", "i32 i32 i32 i32 i32 i64 -> i32"),
+        ("_msync_js", "i32 i32 i32 i32 i32 i64 -> i32"),
+    ],
+    calls: MAP_CALLS,
+    needs: &["memory", "emscripten_builtin_memalign"],
+    likes: MAP_LIKES,
+    text: &[include_str!("wat/mmap.wat"), include_str!("wat/mmap_current.wat")],
+};
+
+static MMAP_SPLIT: Piece = Piece {
+    answers: &[
+        ("_mmap_js", "i32 i32 i32 i32 i32 i32 i32 -> i32"),
+        ("_munmap_js", "i32 i32 i32 i32 i32 i32 -> i32"),
+        ("_msync_js", "i32 i32 i32 i32 -> i32"),
+    ],
+    calls: MAP_CALLS,
+    needs: &["memory", "emscripten_builtin_memalign"],
+    likes: MAP_LIKES,
+    text: &[include_str!("wat/mmap.wat"), include_str!("wat/mmap_split.wat")],
+};
+
+static SIGNAL: Piece = Piece {
+    answers: &[("__call_sighandler", "i32 i32")],
+    calls: &[],
+    needs: &["__indirect_function_table"],
+    likes: &[],
+    text: &[include_str!("wat/signal.wat")],
+};
+
+static LONGJMP: Piece = Piece {
+    answers: &[("_emscripten_throw_longjmp", "")],
+    calls: &[],
+    needs: &[],
+    likes: &[],
+    text: &[include_str!("wat/longjmp.wat")],
+};
+
+/// The glue while it is made.
+pub(super) struct Glue<'a> {
+    guest: &'a Interface,
+    taken: Vec<&'static Piece>,
+    /// The names in the text of what stands in each slot.
+    slots: Vec<String>,
+    invokes: String,
+    resolutions: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Glue<'a> {
+    pub(super) fn new(guest: &'a Interface) -> Self {
+        let mut glue =
+            Glue { guest, taken: vec![&EXIT, &START], slots: Vec::new(), invokes: String::new(), resolutions: Vec::new() };
+        if glue.is_python() {
+            glue.take(&PYTHON);
+        } else if glue.is_micropython() {
+            glue.take(&MICROPYTHON);
+        }
+        glue
+    }
+
+    fn exports(&self, name: &str) -> bool {
+        self.guest.exports.contains_key(name)
+    }
+
+    fn is_python(&self) -> bool {
+        PYTHON.needs.iter().all(|name| self.exports(name))
+    }
+
+    fn is_micropython(&self) -> bool {
+        MICROPYTHON.needs.iter().all(|name| self.exports(name))
+    }
+
+    fn flushes(&self) -> bool {
+        EXIT.likes.iter().any(|name| self.exports(name))
+    }
+
+    fn take(&mut self, piece: &'static Piece) {
+        if !self.taken.iter().any(|taken| std::ptr::eq(*taken, piece)) {
+            self.taken.push(piece);
+        }
+    }
+
+    /// The slot of the function that answers this import, if there is such a piece and the guest has what that needs.
+    pub(super) fn answer(&mut self, name: &str, ty: &FuncType, exceptions: bool) -> Option<usize> {
+        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &LONGJMP];
+        let piece = pieces.into_iter().find(|piece| {
+            let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
+            answers && piece.needs.iter().all(|need| self.exports(need))
+        })?;
+        if std::ptr::eq(piece, &LINES) && self.flushes() || std::ptr::eq(piece, &LONGJMP) && !exceptions {
+            return None;
+        }
+        self.take(piece);
+        Some(self.slot(format!("${name}")))
+    }
+
+    fn slot(&mut self, name: String) -> usize {
+        let index = self.slots.len();
+        self.slots.push(name);
+        index
+    }
+
+    /// Where the guest keeps its stack pointer: the functions that read and set it.
+    fn stack(&self) -> Option<(&'static str, &'static str)> {
+        let pairs = [("emscripten_stack_get_current", "_emscripten_stack_restore"), ("stackSave", "stackRestore")];
+        pairs.into_iter().find(|(get, set)| self.exports(get) && self.exports(set))
+    }
+
+    /// The slot of an `invoke_*`: calls a function of the guest's table, and comes back with 0 and a note for the guest when that jumps out.
+    ///
+    /// In a module that keeps 64-bit numbers from the host, the guest itself exports how a signature with such numbers is called.
+    pub(super) fn invoke(&mut self, index: usize, name: &str, ty: &FuncType) -> Option<usize> {
+        let signature = name.strip_prefix("invoke_")?;
+        let (get_stack, set_stack) = self.stack()?;
+        let dyncall = format!("dynCall_{signature}");
+        let dyncall = (self.guest.function(&dyncall) == Some(ty)).then_some(dyncall);
+        let needed = dyncall.is_some() || self.exports("__indirect_function_table");
+        if !needed || !self.exports("setThrew") || ty.params.first() != Some(&Type::I32) || ty.results.len() > 1 {
+            return None;
+        }
+        self.take(&LONGJMP);
+        let inner = FuncType { params: ty.params[1..].to_vec(), results: ty.results.clone() };
+        let (outer, inner) = (ty.wat()?, inner.wat()?);
+        let result: String =
+            ty.results.first().and_then(|ty| FuncType { params: vec![], results: vec![*ty] }.wat()).unwrap_or_default();
+        let mut arguments: String = (1..ty.params.len()).fold(String::new(), |mut all, i| {
+            let _ = write!(all, " (local.get {i})");
+            all
+        });
+        let call = match &dyncall {
+            Some(dyncall) => {
+                arguments.insert_str(0, " (local.get 0)");
+                format!("call ${dyncall}")
+            }
+            None => {
+                arguments.push_str(" (local.get 0)");
+                format!("call_indirect $table{inner}")
+            }
+        };
+        let nothing = match ty.results.first() {
+            Some(Type::I32) => "(i32.const 0)",
+            Some(Type::I64) => "(i64.const 0)",
+            Some(Type::F32) => "(f32.const 0)",
+            Some(Type::F64) => "(f64.const 0)",
+            Some(_) => return None,
+            None => "",
+        };
+        let _ = writeln!(
+            self.invokes,
+            "(func $invoke_{index}{outer} (local $stack i32)\n  \
+             (local.set $stack (call ${get_stack}))\n  \
+             (block $jumped\n    \
+             (return (try_table{result} (catch $longjmp $jumped) ({call}{arguments}))))\n  \
+             (call ${set_stack} (local.get $stack))\n  \
+             (call $setThrew (i32.const 1) (i32.const 0))\n  {nothing})"
+        );
+        Some(self.slot(format!("$invoke_{index}")))
+    }
+
+    /// Has the variable that is import number `index` hold the address of what the guest exports as `name`.
+    pub(super) fn resolve(&mut self, index: usize, name: &'a str) {
+        if self.exports(name) {
+            self.resolutions.push((index, name));
+        }
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// What a line's condition may name beside the guest's exports.
+    fn holds(&self, term: &str) -> bool {
+        for (ending, takes) in [(" with arguments", true), (" without arguments", false)] {
+            if let Some(name) = term.strip_suffix(ending) {
+                return !self.is_python()
+                    && !self.is_micropython()
+                    && self.guest.function(name).is_some_and(|ty| ty.params.is_empty() != takes);
+            }
+        }
+        match term {
+            "python" => self.is_python(),
+            "micropython" => self.is_micropython(),
+            "mappings" => self.taken.iter().any(|piece| piece.calls == MAP_CALLS),
+            name => self.exports(name),
+        }
+    }
+
+    /// The text without the lines whose condition, `;; if a and not b`, does not hold.
+    fn fill(&self, text: &str, out: &mut String) {
+        for line in text.lines() {
+            let condition = line.rsplit_once(";; if ").map(|(_, condition)| condition);
+            let term = |term: &str| term.strip_prefix("not ").map_or_else(|| self.holds(term), |term| !self.holds(term));
+            if condition.is_none_or(|condition| condition.split(" and ").all(term)) {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+
+    fn heap_max(&self) -> u32 {
+        let pages = match self.guest.exports.get("memory") {
+            Some(Kind::Memory { maximum }) => maximum.unwrap_or(u64::MAX),
+            _ => 0,
+        };
+        // Emscripten's own bound: the last page would make the size 0 in 32 bits.
+        pages.checked_mul(64 << 10).and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(u32::MAX - 0xffff)
+    }
+
+    fn wanted(&self) -> BTreeSet<&str> {
+        let mut wanted = BTreeSet::new();
+        for piece in &self.taken {
+            wanted.extend(piece.needs);
+            wanted.extend(piece.likes.iter().filter(|name| self.exports(name)));
+        }
+        wanted.extend(self.resolutions.iter().map(|(_, name)| *name));
+        if !self.invokes.is_empty() {
+            wanted.extend(self.stack().map(|(get, set)| [get, set]).into_iter().flatten());
+            wanted.extend(["setThrew"]);
+            wanted.extend(self.exports("__indirect_function_table").then_some("__indirect_function_table"));
+            wanted.extend(
+                self.guest
+                    .exports
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|name| name.starts_with("dynCall_") && self.invokes.contains(&format!("${name} "))),
+            );
+        }
+        wanted
+    }
+
+    fn imports(&self, out: &mut String) -> Result<(), Refusal> {
+        for name in self.wanted() {
+            let odd = || Refusal::Odd(name.to_owned());
+            let what = match self.guest.exports.get(name).ok_or_else(odd)? {
+                Kind::Func(ty) => format!("(func ${name}{})", ty.wat().ok_or_else(odd)?),
+                Kind::Memory { .. } => "(memory $memory 0)".to_owned(),
+                Kind::Table => "(table $table 0 funcref)".to_owned(),
+                Kind::Global { ty: Type::I32, mutable: false } => format!("(global ${name} i32)"),
+                Kind::Global { .. } | Kind::Tag => return Err(odd()),
+            };
+            let _ = writeln!(out, "(import \"guest\" \"{name}\" {what})");
+        }
+        let mut calls = BTreeSet::new();
+        calls.extend(self.taken.iter().flat_map(|piece| piece.calls));
+        for (module, name, own, ty) in calls {
+            let ty = FuncType::of(ty).wat().unwrap_or_default();
+            let _ = writeln!(out, "(import \"{module}\" \"{name}\" (func ${own}{ty}))");
+        }
+        for (index, _) in &self.resolutions {
+            let _ = writeln!(out, "(import \"shim\" \"{index}\" (global $address_{index} (mut i32)))");
+        }
+        let _ = writeln!(out, "(import \"shim\" \"slots\" (table $slots {} funcref))", self.slots.len());
+        Ok(())
+    }
+
+    /// `$resolve`, which writes the addresses of the guest's own exports where it looks for them.
+    fn resolution(&self, out: &mut String) -> Result<(), Refusal> {
+        out.push_str("(func $resolve\n");
+        for (index, name) in &self.resolutions {
+            let _ = match self.guest.exports.get(*name) {
+                Some(Kind::Func(_)) if self.exports("__indirect_function_table") => {
+                    writeln!(out, "  (global.set $address_{index} (table.grow $table (ref.func ${name}) (i32.const 1)))")
+                }
+                Some(Kind::Global { .. }) => writeln!(out, "  (global.set $address_{index} (global.get ${name}))"),
+                _ => return Err(Refusal::Odd((*name).to_owned())),
+            };
+        }
+        out.push_str(")\n");
+        for (_, name) in &self.resolutions {
+            if self.guest.function(name).is_some() {
+                let _ = writeln!(out, "(elem declare func ${name})");
+            }
+        }
+        Ok(())
+    }
+
+    /// The module's text.
+    pub(super) fn text(&self) -> Result<String, Refusal> {
+        let mut text = "(module\n".to_owned();
+        self.imports(&mut text)?;
+        let mut pieces = String::new();
+        for piece in &self.taken {
+            piece.text.iter().for_each(|part| self.fill(part, &mut pieces));
+        }
+        text += &pieces.replace("%HEAP_MAX%", &self.heap_max().to_string()).replace("%PYTHON_STACK%", &PYTHON_STACK.to_string());
+        text += &self.invokes;
+        self.resolution(&mut text)?;
+        let _ = writeln!(text, "(elem (table $slots) (i32.const 0) func {}))", self.slots.join(" "));
+        Ok(text)
+    }
+
+    /// Whether there is something to start.
+    pub(super) fn has_entry(&self) -> bool {
+        self.is_python()
+            || self.is_micropython()
+            || ["main", "__main_argc_argv"].iter().any(|name| self.guest.function(name).is_some())
+    }
+}

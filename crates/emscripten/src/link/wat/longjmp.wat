@@ -1,0 +1,2 @@
+(tag $longjmp)
+(func $_emscripten_throw_longjmp (throw $longjmp))

@@ -1,0 +1,35 @@
+;; MicroPython has no main: its JavaScript calls it piece by piece. This does the same for the command line.
+(func $run_micropython (result i32)
+  (local $code i32)
+  (call $mp_js_init (i32.const 65536) (i32.const 16777216))
+  (call $proxy_c_init)
+  (local.set $code (call $execute (i32.const 0)))
+  (if (local.get $code) (then (return (local.get $code))))
+  (call $execute (i32.const 1)))
+
+;; Runs a part of what the command line names: 0 sets sys.argv, 1 is the program. Answers an exit code.
+(func $execute (param $part i32) (result i32)
+  (local $length i32) (local $source i32) (local $result i32)
+  (local.set $length (call $micropython_source (local.get $part) (i32.const 0) (i32.const 0)))
+  (if (i32.eq (local.get $length) (i32.const -52)) (then (return (call $prompt)))) ;; ENOSYS: there is no program
+  (if (i32.lt_s (local.get $length) (i32.const 0)) (then (return (i32.const 2))))
+  (local.set $source (call $room (i32.add (local.get $length) (i32.const 1))))
+  (drop (call $micropython_source (local.get $part) (local.get $source) (local.get $length)))
+  (local.set $result (call $room (i32.const 12)))
+  (call $mp_js_do_exec (local.get $source) (local.get $length) (local.get $result))
+  ;; Three words: a kind, and for an exception the length and the address of its text.
+  (if (i32.ne (i32.load $memory (local.get $result)) (i32.const -1)) (then (return (i32.const 0))))
+  (call $micropython_raised (i32.load $memory offset=8 (local.get $result)) (i32.load $memory offset=4 (local.get $result))))
+
+;; Feeds standard input to the prompt, a byte at a time, until it ends or the prompt does.
+(func $prompt (result i32)
+  (local $at i32)
+  (local.set $at (call $room (i32.const 16)))
+  (i32.store $memory (local.get $at) (i32.add (local.get $at) (i32.const 8)))
+  (i32.store $memory offset=4 (local.get $at) (i32.const 1))
+  (call $mp_js_repl_init)
+  (loop $more
+    (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 12))) (then (return (i32.const 1))))
+    (if (i32.eqz (i32.load $memory offset=12 (local.get $at))) (then (return (i32.const 0))))
+    (br_if $more (i32.eqz (i32.and (i32.const 0x100) (call $mp_js_repl_process_char (i32.load8_u $memory offset=8 (local.get $at)))))))
+  (i32.const 0))
