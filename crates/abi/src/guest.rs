@@ -13,6 +13,23 @@ pub struct Registers {
     /// Where the guest's C library keeps its variable `environ`, when the module says so: by that a change that the guest makes to its own
     /// environment is seen.
     pub environ: Option<Ptr>,
+    /// Where the guest's C library keeps what `tzset` finds, once it has asked.
+    pub zone: Option<ZoneVariables>,
+}
+
+/// POSIX's `timezone`, `daylight` and `tzname`: the addresses of two numbers and of room for two names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZoneVariables {
+    /// Seconds from standard time to UTC.
+    pub timezone: Ptr,
+    /// Whether there is a summer time.
+    pub daylight: Ptr,
+    /// The name of standard time.
+    pub std_name: Ptr,
+    /// The name of summer time.
+    pub dst_name: Ptr,
+    /// Which zone they were last filled from.
+    pub of: u64,
 }
 
 /// A guest in an engine's store: its kernel, the engine's handle `M` of its memory, and where its calls are recorded.

@@ -1,6 +1,6 @@
 use stratafs_abi::{Function, ValType};
 
-use crate::{FUNCTIONS, SPLIT_FUNCTIONS};
+use crate::{FUNCTIONS, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
 /// How Emscripten's libc calls out of the module. Names and types of imports tell a generation, see [`Generation::of`].
 ///
@@ -44,7 +44,7 @@ impl Generation {
     #[must_use]
     pub fn of<'a>(imports: impl IntoIterator<Item = (&'a str, &'a [ValType])>) -> Self {
         let split = imports.into_iter().any(|(name, params)| {
-            let other_type = || find(FUNCTIONS, name, params).is_none() && find(SPLIT_FUNCTIONS, name, params).is_some();
+            let other_type = || current(name, params).is_none() && find(SPLIT_FUNCTIONS, name, params).is_some();
             SPLIT_NAMES.contains(&name) || other_type()
         });
         if split { Generation::Split } else { Generation::Current }
@@ -57,8 +57,13 @@ impl Generation {
             Generation::Split => find(SPLIT_FUNCTIONS, name, params),
             Generation::Current => None,
         };
-        own.or_else(|| find(FUNCTIONS, name, params))
+        own.or_else(|| current(name, params))
     }
+}
+
+/// What newer generations have, and what all have in the same way.
+fn current(name: &str, params: &[ValType]) -> Option<&'static Function> {
+    find(FUNCTIONS, name, params).or_else(|| find(RUNTIME_FUNCTIONS, name, params))
 }
 
 fn find(functions: &'static [Function], name: &str, params: &[ValType]) -> Option<&'static Function> {
