@@ -10,6 +10,7 @@ use crate::{FUNCTIONS, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 /// | 64-bit arguments | two `i32`, low half first | `i64` |
 /// | seconds in `struct stat` and `utimensat` | 32 bits | 64 bits |
 /// | `struct stat` | 88 bytes | 96 bytes |
+/// | times of the calendar functions | by address, 32 bits | `i64` |
 /// | names of its own | `open`, `mkdir`, `unlink`, `fstatat64`, … | `newfstatat`, `fchmodat2`, `pipe2`, … |
 ///
 /// `struct statfs` has two layouts as well; the guest itself says which, by its size.
@@ -34,9 +35,14 @@ const SPLIT_NAMES: &[&str] = &[
     "__syscall_readlink",
     "__syscall_rename",
     "__syscall_unlink",
+    "clock",
     "clock_getres",
     "clock_gettime",
+    "difftime",
+    "ftime",
+    "gettimeofday",
     "time",
+    "timespec_get",
 ];
 
 impl Generation {
@@ -45,7 +51,9 @@ impl Generation {
     pub fn of<'a>(imports: impl IntoIterator<Item = (&'a str, &'a [ValType])>) -> Self {
         let split = imports.into_iter().any(|(name, params)| {
             let other_type = || current(name, params).is_none() && find(SPLIT_FUNCTIONS, name, params).is_some();
-            SPLIT_NAMES.contains(&name) || other_type()
+            // Newer ones hand over room for the two names, one by one.
+            let names_allocated = || name == "_tzset_js" && params.len() == 3;
+            SPLIT_NAMES.contains(&name) || names_allocated() || other_type()
         });
         if split { Generation::Split } else { Generation::Current }
     }

@@ -68,7 +68,8 @@ impl Formatter<'_> {
     /// A number of at least `digits` digits.
     fn number(&mut self, value: i64, digits: usize, pad: u8, style: Style) -> Result<()> {
         let (sign, digit) = (if value < 0 { "-" } else { "" }, value.unsigned_abs().to_string());
-        let width = if style.pad == Some(b'-') { 0 } else { style.width.unwrap_or(0).max(digits) };
+        let digits = if style.pad == Some(b'-') { 0 } else { digits };
+        let width = style.width.unwrap_or(0).max(digits);
         let fill = if style.pad.unwrap_or(pad) == b'0' { b'0' } else { b' ' };
         let missing = width.saturating_sub(sign.len() + digit.len());
         if fill == b' ' {
@@ -127,7 +128,7 @@ impl Formatter<'_> {
             b'M' => self.number(tm.min.into(), 2, b'0', style)?,
             b'n' => self.text(b"\n", style)?,
             b'p' => self.text(if tm.hour > 11 { b"PM" } else { b"AM" }, style)?,
-            b'P' => self.text(if tm.hour > 11 { b"pm" } else { b"am" }, style)?,
+            b'P' => self.text(if tm.hour > 11 { b"pm" } else { b"am" }, Style { upper: false, ..style })?,
             b'r' => self.compound(b"%I:%M:%S %p", style)?,
             b'R' => self.compound(b"%H:%M", style)?,
             b's' => self.number(self.time.ok_or(Errno::EOVERFLOW)?, 1, b'0', style)?,

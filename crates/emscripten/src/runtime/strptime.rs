@@ -112,7 +112,7 @@ impl Scanner<'_> {
             b'd' | b'e' => (self.tm.mday, self.mday) = (self.number(2, 1, 31)?, true),
             b'D' | b'x' => self.scan(b"%m/%d/%y")?,
             b'F' => self.scan(b"%Y-%m-%d")?,
-            // Weeks and their years are read over, as glibc does.
+            // Weeks and their years are read over.
             b'g' => drop(self.number(2, 0, 99)?),
             b'G' => drop(self.number(4, 0, 9999)?),
             b'U' | b'V' | b'W' => drop(self.number(2, 0, 53)?),
@@ -214,10 +214,12 @@ impl Scanner<'_> {
             self.tm.mday = i32::try_from(yday - days_before(mon, leap) + 1).unwrap_or(1);
         }
         // What the format does not name is taken from the fields as they were.
+        let (mon, mday) = (i64::from(self.tm.mon), i64::from(self.tm.mday));
         let noon = Tm { hour: 12, min: 0, sec: 0, ..self.tm };
-        if let (true, Ok(day)) = ((0..12).contains(&self.tm.mon), Tm::at(noon.seconds(), 0, false)) {
+        if let (true, Ok(day)) = ((0..12).contains(&mon), Tm::at(noon.seconds(), 0, false)) {
+            let yday = i32::try_from(days_before(mon, leap) + mday - 1).unwrap_or(day.yday);
             self.tm.wday = if self.wday { self.tm.wday } else { day.wday };
-            self.tm.yday = if self.yday { self.tm.yday } else { day.yday };
+            self.tm.yday = if self.yday { self.tm.yday } else { yday };
         }
         self.tm
     }

@@ -72,8 +72,9 @@ impl Zone {
     /// # Errors
     /// `EOVERFLOW` for a year that does not fit.
     pub(crate) fn time_of(&self, tm: &Tm) -> Result<i64> {
-        let local = tm.seconds();
-        let (cycles, civil) = folded(local);
+        // Seconds beyond a minute go by, as under glibc: clocks may change in them.
+        let sec = tm.sec.clamp(0, 59);
+        let (cycles, civil) = folded(Tm { sec, ..*tm }.seconds());
         let clock = jiff::tz::Offset::UTC.to_datetime(civil);
         let local = civil.as_second();
         let (before, after) = match self.0.to_ambiguous_timestamp(clock).offset() {
@@ -82,7 +83,7 @@ impl Zone {
         };
         let (before, after) = (local - i64::from(before.seconds()), local - i64::from(after.seconds()));
         let time = if tm.isdst < 0 { before } else { self.choose(local, before, after, tm.isdst > 0) };
-        let time = time + cycles * CYCLE;
+        let time = time + cycles * CYCLE + i64::from(tm.sec) - i64::from(sec);
         // That it has a year, before anything is written.
         Tm::at(time, self.at(time).offset, false).map(|_| time)
     }
