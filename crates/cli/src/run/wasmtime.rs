@@ -47,8 +47,9 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
     store.limiter(|data| &mut data.memory);
     stratafs_wasmtime::interruptible(&mut store, guest);
     let mut linker = Linker::new(engine);
-    let linked = stratafs_wasmtime::link_sync(&mut linker, guest)
-        .and_then(|()| if program.is_emscripten() { stratafs_wasmtime::link_emscripten_sync(&mut linker, guest) } else { Ok(()) });
+    let linked = stratafs_wasmtime::link_sync(&mut linker, guest).and_then(|()| {
+        if program.is_emscripten() { stratafs_wasmtime::link_emscripten_sync(&mut linker, guest) } else { Ok(()) }
+    });
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);

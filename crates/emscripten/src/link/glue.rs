@@ -23,7 +23,6 @@ struct Piece {
     text: &'static [&'static str],
 }
 
-
 static EXIT: Piece = Piece {
     answers: &[("exit", "i32")],
     calls: &[(WASI, "proc_exit", "proc_exit", "i32")],
@@ -128,6 +127,14 @@ static SIGNAL: Piece = Piece {
     text: &[include_str!("wat/signal.wat")],
 };
 
+static TZSET: Piece = Piece {
+    answers: &[("_tzset_js", "i32 i32 i32")],
+    calls: &[("env", "_tzset_js", "tzset", "i32 i32 i32 i32")],
+    needs: &["memory", "malloc"],
+    likes: &[],
+    text: &[include_str!("wat/tzset.wat")],
+};
+
 static LONGJMP: Piece = Piece {
     answers: &[("_emscripten_throw_longjmp", "")],
     calls: &[],
@@ -148,7 +155,8 @@ pub(super) struct Glue<'a> {
 
 impl<'a> Glue<'a> {
     pub(super) fn new(guest: &'a Interface) -> Self {
-        let mut glue = Glue { guest, taken: vec![&EXIT, &START], slots: Vec::new(), invokes: String::new(), resolutions: Vec::new() };
+        let mut glue =
+            Glue { guest, taken: vec![&EXIT, &START], slots: Vec::new(), invokes: String::new(), resolutions: Vec::new() };
         if glue.is_python() {
             glue.take(&PYTHON);
         } else if glue.is_micropython() {
@@ -181,7 +189,7 @@ impl<'a> Glue<'a> {
 
     /// The slot of the function that answers this import, if there is such a piece and the guest has what that needs.
     pub(super) fn answer(&mut self, name: &str, ty: &FuncType, exceptions: bool) -> Option<usize> {
-        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &LONGJMP];
+        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &TZSET, &LONGJMP];
         let piece = pieces.into_iter().find(|piece| {
             let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
             answers && piece.needs.iter().all(|need| self.exports(need))
@@ -220,7 +228,8 @@ impl<'a> Glue<'a> {
         self.take(&LONGJMP);
         let inner = FuncType { params: ty.params[1..].to_vec(), results: ty.results.clone() };
         let (outer, inner) = (ty.wat()?, inner.wat()?);
-        let result: String = ty.results.first().and_then(|ty| FuncType { params: vec![], results: vec![*ty] }.wat()).unwrap_or_default();
+        let result: String =
+            ty.results.first().and_then(|ty| FuncType { params: vec![], results: vec![*ty] }.wat()).unwrap_or_default();
         let mut arguments: String = (1..ty.params.len()).fold(String::new(), |mut all, i| {
             let _ = write!(all, " (local.get {i})");
             all
@@ -270,7 +279,9 @@ impl<'a> Glue<'a> {
     fn holds(&self, term: &str) -> bool {
         for (ending, takes) in [(" with arguments", true), (" without arguments", false)] {
             if let Some(name) = term.strip_suffix(ending) {
-                return !self.is_python() && !self.is_micropython() && self.guest.function(name).is_some_and(|ty| ty.params.is_empty() != takes);
+                return !self.is_python()
+                    && !self.is_micropython()
+                    && self.guest.function(name).is_some_and(|ty| ty.params.is_empty() != takes);
             }
         }
         match term {
@@ -313,7 +324,13 @@ impl<'a> Glue<'a> {
             wanted.extend(self.stack().map(|(get, set)| [get, set]).into_iter().flatten());
             wanted.extend(["setThrew"]);
             wanted.extend(self.exports("__indirect_function_table").then_some("__indirect_function_table"));
-            wanted.extend(self.guest.exports.keys().map(String::as_str).filter(|name| name.starts_with("dynCall_") && self.invokes.contains(&format!("${name} "))));
+            wanted.extend(
+                self.guest
+                    .exports
+                    .keys()
+                    .map(String::as_str)
+                    .filter(|name| name.starts_with("dynCall_") && self.invokes.contains(&format!("${name} "))),
+            );
         }
         wanted
     }
@@ -381,6 +398,8 @@ impl<'a> Glue<'a> {
 
     /// Whether there is something to start.
     pub(super) fn has_entry(&self) -> bool {
-        self.is_python() || self.is_micropython() || ["main", "__main_argc_argv"].iter().any(|name| self.guest.function(name).is_some())
+        self.is_python()
+            || self.is_micropython()
+            || ["main", "__main_argc_argv"].iter().any(|name| self.guest.function(name).is_some())
     }
 }

@@ -50,6 +50,7 @@ impl From<stratafs_abi::ValType> for Type {
         match ty {
             stratafs_abi::ValType::I32 => Type::I32,
             stratafs_abi::ValType::I64 => Type::I64,
+            stratafs_abi::ValType::F64 => Type::F64,
         }
     }
 }
@@ -87,10 +88,7 @@ impl FuncType {
     pub(super) fn split(&self) -> Self {
         let halves = |ty: &Type| if *ty == Type::I64 { vec![Type::I32, Type::I32] } else { vec![*ty] };
         let lower = |ty: &Type| if *ty == Type::I64 { Type::I32 } else { *ty };
-        FuncType {
-            params: self.params.iter().flat_map(halves).collect(),
-            results: self.results.iter().map(lower).collect(),
-        }
+        FuncType { params: self.params.iter().flat_map(halves).collect(), results: self.results.iter().map(lower).collect() }
     }
 }
 

@@ -106,8 +106,16 @@ pub struct Linkage {
 const WASI: &str = "wasi_snapshot_preview1";
 
 /// Names that begin so belong to a window.
-const WINDOW: [&str; 8] =
-    ["glfw", "SDL_", "emscripten_set_canvas", "emscripten_webgl", "emscripten_request_animation", "emscripten_set_main_loop", "egl", "al"];
+const WINDOW: [&str; 8] = [
+    "glfw",
+    "SDL_",
+    "emscripten_set_canvas",
+    "emscripten_webgl",
+    "emscripten_request_animation",
+    "emscripten_set_main_loop",
+    "egl",
+    "al",
+];
 
 impl Linkage {
     /// The linkage of a module with this interface to the functions of `host`. Without `exceptions` in the engine, its adapter makes the
@@ -150,7 +158,10 @@ fn functions(host: &[&'static [Function]]) -> HashMap<&'static str, Vec<&'static
 }
 
 fn type_of(function: &Function) -> FuncType {
-    FuncType { params: function.params.iter().map(|param| param.ty.into()).collect(), results: function.result.into_iter().map(Into::into).collect() }
+    FuncType {
+        params: function.params.iter().map(|param| param.ty.into()).collect(),
+        results: function.result.into_iter().map(Into::into).collect(),
+    }
 }
 
 /// The generation that the functions which the guest imports from `env` tell.
@@ -158,6 +169,7 @@ fn generation(guest: &Interface) -> Generation {
     let number = |ty: &Type| match ty {
         Type::I32 => Some(ValType::I32),
         Type::I64 => Some(ValType::I64),
+        Type::F64 => Some(ValType::F64),
         _ => None,
     };
     let types: Vec<(&str, Vec<ValType>)> = guest
@@ -184,7 +196,9 @@ fn refuse_imports(guest: &Interface) -> Result<(), Refusal> {
             }
             Kind::Func(_) if module == "env" || module == WASI => continue,
             Kind::Global { ty: Type::I32, mutable: true } if module == "GOT.func" || module == "GOT.mem" => continue,
-            Kind::Global { .. } if module == "env" && name.starts_with("__") => ": it is a side module, to be loaded by another one",
+            Kind::Global { .. } if module == "env" && name.starts_with("__") => {
+                ": it is a side module, to be loaded by another one"
+            }
             Kind::Memory { .. } => ": link it without -sIMPORTED_MEMORY and without threads",
             Kind::Table => ": link it without -sIMPORTED_TABLE",
             Kind::Func(_) | Kind::Global { .. } | Kind::Tag => "",
@@ -225,6 +239,9 @@ impl<'a> Linker<'a> {
         if env && let Some(slot) = self.glue.answer(&import.name, ty, self.exceptions) {
             return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
         }
+        if env && self.shim.upper(index, &import.name, ty).is_some() {
+            return Some(Source::Shim);
+        }
         if let Some(source) = self.of_host(import, ty) {
             return Some(source);
         }
@@ -243,9 +260,6 @@ impl<'a> Linker<'a> {
             }
             let slot = self.glue.invoke(index, &import.name, ty)?;
             return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
-        }
-        if self.shim.upper(index, &import.name, ty).is_some() {
-            return Some(Source::Shim);
         }
         let (.., body) = answers::ANSWERS.iter().find(|(name, own, _)| *name == import.name && FuncType::of(own) == *ty)?;
         self.shim.body(index, ty, body).map(|()| Source::Shim)
@@ -278,4 +292,3 @@ impl<'a> Linker<'a> {
         })
     }
 }
-

@@ -24,10 +24,8 @@ impl Shim {
     /// Import number `index` is the function in the glue's slot.
     pub(super) fn slot(&mut self, index: usize, ty: &FuncType, slot: usize) -> Option<()> {
         let (text, arguments) = (ty.wat()?, arguments(ty.params.len()));
-        let _ = writeln!(
-            self.body,
-            "(func (export \"{index}\"){text} (call_indirect $slots{text}{arguments} (i32.const {slot})))"
-        );
+        let _ =
+            writeln!(self.body, "(func (export \"{index}\"){text} (call_indirect $slots{text}{arguments} (i32.const {slot})))");
         Some(())
     }
 
