@@ -1,6 +1,8 @@
+use std::fmt::{self, Display};
+
 use stratafs::{Errno, Outcome, Process, Result, Wait};
 
-use crate::{GuestMemory, Tracer, ValType, Value};
+use crate::{GuestMemory, Registers, Tracer, ValType, Value};
 
 /// What a guest function works on: the guest's process and memory, for the time of one call.
 #[derive(Debug)]
@@ -11,19 +13,21 @@ pub struct Call<'a> {
     pub memory: GuestMemory<'a>,
     /// Where calls are recorded, when they are.
     pub tracer: Option<&'a mut Tracer>,
+    /// What the guest's runtime keeps from call to call, when somebody keeps it.
+    pub registers: Option<&'a mut Registers>,
 }
 
 impl<'a> Call<'a> {
     /// A call that nobody records.
     #[inline]
     pub fn new(process: &'a mut Process, memory: GuestMemory<'a>) -> Self {
-        Call { process, memory, tracer: None }
+        Call { process, memory, tracer: None, registers: None }
     }
 
     /// A call that `tracer` records, when there is one.
     #[inline]
     pub fn traced(process: &'a mut Process, memory: GuestMemory<'a>, tracer: Option<&'a mut Tracer>) -> Self {
-        Call { process, memory, tracer }
+        Call { process, memory, tracer, registers: None }
     }
 }
 
@@ -90,19 +94,23 @@ impl<V: Value> WasmResult for V {
 
 /// What a guest function returns.
 pub trait Answer {
+    /// What it gives when nothing fails.
+    type Value: Display;
+
     /// What the guest gets.
     type Wasm: WasmResult;
 
     /// What happens next, and the result that a trace shows.
-    fn flow(self) -> Flow<Result<u32>>;
+    fn flow(self) -> Flow<Result<Self::Value>>;
 
     /// The result in the terms of an ABI.
-    fn encode<A: Abi>(result: Result<u32>) -> Self::Wasm;
+    fn encode<A: Abi>(result: Result<Self::Value>) -> Self::Wasm;
 }
 
 macro_rules! answers {
     ($($type:ty, $result:ident => $flow:expr;)*) => {$(
         impl Answer for $type {
+            type Value = u32;
             type Wasm = u32;
 
             #[inline]
@@ -136,18 +144,73 @@ answers! {
     Errno, errno => Flow::Done(Err(errno));
 }
 
+/// Answers outside the rules of an [`Abi`]: the guest gets the value itself, and `$failed` where it cannot be told an error.
+macro_rules! plain_answers {
+    ($($type:ty, $value:ty => $wasm:ty, $answer:ident => $result:expr, $ok:ident => $encoded:expr, $failed:expr;)*) => {$(
+        impl Answer for $type {
+            type Value = $value;
+            type Wasm = $wasm;
+
+            #[inline]
+            fn flow(self) -> Flow<Result<$value>> {
+                let $answer = self;
+                Flow::Done($result)
+            }
+
+            #[inline]
+            fn encode<A: Abi>(result: Result<$value>) -> $wasm {
+                match result {
+                    Ok($ok) => $encoded,
+                    Err(_) => $failed,
+                }
+            }
+        }
+    )*};
+}
+
+/// The answer of a function that gives nothing back: an error leaves undone what the function was to do, and only a trace shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Silent(pub Result<()>);
+
+/// The answer of a function that gives back −1 for any error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MinusOne<T>(pub Result<T>);
+
+/// The answer of a function that gives back 0 for any error: no pointer, no bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zero(pub Result<u32>);
+
+plain_answers! {
+    f64, f64 => f64, value => Ok(value), value => value, f64::NAN;
+    Silent, Nothing => (), answer => answer.0.map(|()| Nothing), _nothing => (), ();
+    MinusOne<i32>, i32 => u32, answer => answer.0, value => value.cast_unsigned(), u32::MAX;
+    MinusOne<i64>, i64 => u64, answer => answer.0, value => value.cast_unsigned(), u64::MAX;
+    Zero, u32 => u32, answer => answer.0, value => value, 0;
+}
+
+/// What a function without a result gives: a trace shows it as `?`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nothing;
+
+impl Display for Nothing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("?")
+    }
+}
+
 /// The answer of a function that does not return: the guest ends with this code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub u32);
 
 impl Answer for Exit {
+    type Value = Nothing;
     type Wasm = ();
 
-    fn flow(self) -> Flow<Result<u32>> {
+    fn flow(self) -> Flow<Result<Nothing>> {
         Flow::Exit(self.0)
     }
 
-    fn encode<A: Abi>(_: Result<u32>) {}
+    fn encode<A: Abi>(_: Result<Nothing>) {}
 }
 
 /// The answer of a function by which the guest gives itself up, as C's `abort` does.
@@ -155,11 +218,12 @@ impl Answer for Exit {
 pub struct Abort;
 
 impl Answer for Abort {
+    type Value = Nothing;
     type Wasm = ();
 
-    fn flow(self) -> Flow<Result<u32>> {
+    fn flow(self) -> Flow<Result<Nothing>> {
         Flow::Abort
     }
 
-    fn encode<A: Abi>(_: Result<u32>) {}
+    fn encode<A: Abi>(_: Result<Nothing>) {}
 }

@@ -58,6 +58,9 @@ pub trait GuestFn<Args>: Copy + Send + Sync + 'static {
     /// What the wasm function gives back.
     type Wasm: WasmResult;
 
+    /// What the function gives when nothing fails.
+    type Value: std::fmt::Display;
+
     /// The parameters.
     const PARAMS: &'static [Param];
 
@@ -65,10 +68,10 @@ pub trait GuestFn<Args>: Copy + Send + Sync + 'static {
     const RESULT: Option<ValType> = Self::Wasm::RESULT;
 
     /// Decodes the arguments and runs the function, without a trace.
-    fn plain(self, cx: &mut Call<'_>, raw: Self::Raw) -> Flow<Result<u32>>;
+    fn plain(self, cx: &mut Call<'_>, raw: Self::Raw) -> Flow<Result<Self::Value>>;
 
     /// The result in the terms of the ABI.
-    fn encode<A: Abi>(result: Result<u32>) -> Self::Wasm;
+    fn encode<A: Abi>(result: Result<Self::Value>) -> Self::Wasm;
 
     /// The arguments from 64 bits each; missing ones are 0.
     fn gather(raw: &[u64]) -> Self::Raw;
@@ -110,11 +113,12 @@ macro_rules! guest_fn {
         {
             type Raw = ($($arg::Wasm,)*);
             type Wasm = R::Wasm;
+            type Value = R::Value;
             const PARAMS: &'static [Param] = &[$(Param::of::<$arg>()),*];
 
             #[inline]
             #[allow(non_snake_case)]
-            fn plain(self, cx: &mut Call<'_>, ($($arg,)*): Self::Raw) -> Flow<Result<u32>> {
+            fn plain(self, cx: &mut Call<'_>, ($($arg,)*): Self::Raw) -> Flow<Result<R::Value>> {
                 $(let $arg = match <$arg as Slot>::lift($arg) {
                     Ok(slot) => slot,
                     Err(errno) => return Flow::Done(Err(errno)),
@@ -123,7 +127,7 @@ macro_rules! guest_fn {
             }
 
             #[inline]
-            fn encode<A: Abi>(result: Result<u32>) -> R::Wasm {
+            fn encode<A: Abi>(result: Result<R::Value>) -> R::Wasm {
                 R::encode::<A>(result)
             }
 

@@ -3,7 +3,34 @@
 use stratafs::{Interrupt, Process, Wait};
 use thiserror::Error;
 
-use crate::{Call, GuestMemory, Tracer};
+use crate::{Call, GuestMemory, Ptr, Tracer};
+
+/// What the runtime of a guest keeps outside of its memory, as JavaScript does for an Emscripten module.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// The upper half of a 64-bit result, where a module passes none whole.
+    pub temp_ret0: u32,
+    /// Where the guest's C library keeps its variable `environ`, when the module says so: by that a change that the guest makes to its own
+    /// environment is seen.
+    pub environ: Option<Ptr>,
+    /// Where the guest's C library keeps what `tzset` finds, once it has asked.
+    pub zone: Option<ZoneVariables>,
+}
+
+/// POSIX's `timezone`, `daylight` and `tzname`: the addresses of two numbers and of room for two names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ZoneVariables {
+    /// Seconds from standard time to UTC.
+    pub timezone: Ptr,
+    /// Whether there is a summer time.
+    pub daylight: Ptr,
+    /// The name of standard time.
+    pub std_name: Ptr,
+    /// The name of summer time.
+    pub dst_name: Ptr,
+    /// Which zone they were last filled from.
+    pub of: u64,
+}
 
 /// A guest in an engine's store: its kernel, the engine's handle `M` of its memory, and where its calls are recorded.
 ///
@@ -16,13 +43,15 @@ pub struct Guest<M> {
     pub tracer: Option<Box<Tracer>>,
     /// The engine's handle of the guest's memory, once it is known.
     pub memory: Option<M>,
+    /// What its runtime keeps from call to call.
+    pub registers: Registers,
 }
 
 impl<M> Guest<M> {
     /// A guest whose calls nobody records.
     #[must_use]
     pub fn new(process: Process) -> Self {
-        Guest { process, tracer: None, memory: None }
+        Guest { process, tracer: None, memory: None, registers: Registers::default() }
     }
 
     /// Has `tracer` record the guest's calls.
@@ -35,7 +64,8 @@ impl<M> Guest<M> {
     /// One call of the guest, whose memory is `bytes`.
     #[inline]
     pub fn call<'a>(&'a mut self, bytes: &'a mut [u8]) -> Call<'a> {
-        Call::traced(&mut self.process, GuestMemory::borrowed(bytes), self.tracer.as_deref_mut())
+        let memory = GuestMemory::borrowed(bytes);
+        Call { process: &mut self.process, memory, tracer: self.tracer.as_deref_mut(), registers: Some(&mut self.registers) }
     }
 }
 

@@ -28,10 +28,10 @@ mod record;
 mod slot;
 mod trace;
 
-pub use call::{Abi, Abort, Answer, Call, Exit, Flow, WasmResult};
+pub use call::{Abi, Abort, Answer, Call, Exit, Flow, MinusOne, Nothing, Silent, WasmResult, Zero};
 pub use errno::wasi_number;
 pub use function::{About, Function, GuestFn, MAX_ARITY, Param};
-pub use guest::{Guest, Stop};
+pub use guest::{Guest, Registers, Stop, ZoneVariables};
 pub use iovec::{Gather, IoVecs, Scatter};
 pub use memory::{GuestMemory, Ptr, Size};
 pub use record::{Array, Buffer, Layout, Out, Record, Text};

@@ -11,17 +11,19 @@ pub enum ValType {
     I32,
     /// 64 bits.
     I64,
+    /// A float of 64 bits.
+    F64,
 }
 
-/// A wasm value as the engines hand it over: `u32` or `u64`, without a sign.
+/// A wasm value as the engines hand it over: `u32` or `u64`, without a sign, or `f64`.
 pub trait Value: Copy + Send + Sync + 'static {
     /// Its wasm type.
     const TYPE: ValType;
 
-    /// From the lower bits of 64.
+    /// From the lower bits of 64; a float from the bits that it is made of.
     fn from_raw(raw: u64) -> Self;
 
-    /// Widened with zeros.
+    /// Widened with zeros; a float as the bits that it is made of.
     fn into_raw(self) -> u64;
 }
 
@@ -47,6 +49,18 @@ impl Value for u64 {
 
     fn into_raw(self) -> u64 {
         self
+    }
+}
+
+impl Value for f64 {
+    const TYPE: ValType = ValType::F64;
+
+    fn from_raw(raw: u64) -> Self {
+        f64::from_bits(raw)
+    }
+
+    fn into_raw(self) -> u64 {
+        self.to_bits()
     }
 }
 
@@ -147,6 +161,7 @@ number_slots! {
     u64, u64, Shape::Number, raw => raw, value => value;
     i32, u32, Shape::Number, raw => raw.cast_signed(), value => value;
     i64, u64, Shape::Number, raw => raw.cast_signed(), value => value;
+    f64, f64, Shape::Number, raw => raw, value => value;
     Fd, u32, Shape::Fd, raw => Fd::new(raw), value => value.raw();
     Size, u32, Shape::Size, raw => Size::new(raw), value => value.raw();
     Ptr, u32, Shape::Pointer, raw => Ptr::new(raw), value => format_args!("{:#x}", value.raw());

@@ -76,7 +76,7 @@ impl Tracer {
         params: &[Param],
         raws: &[u64],
         memory: &GuestMemory<'_>,
-        flow: &Flow<Result<u32>>,
+        flow: &Flow<Result<impl fmt::Display>>,
     ) {
         if matches!(flow, Flow::Wait(_)) {
             return;

@@ -1,6 +1,6 @@
 use stratafs_abi::{Function, ValType};
 
-use crate::{FUNCTIONS, SPLIT_FUNCTIONS};
+use crate::{FUNCTIONS, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
 /// How Emscripten's libc calls out of the module. Names and types of imports tell a generation, see [`Generation::of`].
 ///
@@ -10,6 +10,7 @@ use crate::{FUNCTIONS, SPLIT_FUNCTIONS};
 /// | 64-bit arguments | two `i32`, low half first | `i64` |
 /// | seconds in `struct stat` and `utimensat` | 32 bits | 64 bits |
 /// | `struct stat` | 88 bytes | 96 bytes |
+/// | times of the calendar functions | by address, 32 bits | `i64` |
 /// | names of its own | `open`, `mkdir`, `unlink`, `fstatat64`, … | `newfstatat`, `fchmodat2`, `pipe2`, … |
 ///
 /// `struct statfs` has two layouts as well; the guest itself says which, by its size.
@@ -34,9 +35,14 @@ const SPLIT_NAMES: &[&str] = &[
     "__syscall_readlink",
     "__syscall_rename",
     "__syscall_unlink",
+    "clock",
     "clock_getres",
     "clock_gettime",
+    "difftime",
+    "ftime",
+    "gettimeofday",
     "time",
+    "timespec_get",
 ];
 
 impl Generation {
@@ -44,8 +50,10 @@ impl Generation {
     #[must_use]
     pub fn of<'a>(imports: impl IntoIterator<Item = (&'a str, &'a [ValType])>) -> Self {
         let split = imports.into_iter().any(|(name, params)| {
-            let other_type = || find(FUNCTIONS, name, params).is_none() && find(SPLIT_FUNCTIONS, name, params).is_some();
-            SPLIT_NAMES.contains(&name) || other_type()
+            let other_type = || current(name, params).is_none() && find(SPLIT_FUNCTIONS, name, params).is_some();
+            // Newer ones hand over room for the two names, one by one.
+            let names_allocated = || name == "_tzset_js" && params.len() == 3;
+            SPLIT_NAMES.contains(&name) || names_allocated() || other_type()
         });
         if split { Generation::Split } else { Generation::Current }
     }
@@ -57,8 +65,13 @@ impl Generation {
             Generation::Split => find(SPLIT_FUNCTIONS, name, params),
             Generation::Current => None,
         };
-        own.or_else(|| find(FUNCTIONS, name, params))
+        own.or_else(|| current(name, params))
     }
+}
+
+/// What newer generations have, and what all have in the same way.
+fn current(name: &str, params: &[ValType]) -> Option<&'static Function> {
+    find(FUNCTIONS, name, params).or_else(|| find(RUNTIME_FUNCTIONS, name, params))
 }
 
 fn find(functions: &'static [Function], name: &str, params: &[ValType]) -> Option<&'static Function> {

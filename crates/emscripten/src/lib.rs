@@ -4,6 +4,9 @@
 //! [`functions!`](crate::functions) names them all once, and [`split_functions!`](crate::split_functions) those that an older Emscripten has under
 //! the same name with another type or layout; [`Generation`] tells which of them a module means.
 //!
+//! [`runtime`] has the imports of the same module that are no syscalls, clocks and calendar among them, and
+//! [`runtime_functions!`](crate::runtime_functions) their list.
+//!
 //! A call answers a value or a negative error number. Error numbers are WASI's (but for `ENOTSUP`, 138), flags and modes are Linux's. The same module reads and
 //! writes through `wasi_snapshot_preview1`, on the same descriptors.
 //!
@@ -27,6 +30,7 @@ mod micropython;
 mod mmap;
 mod open;
 mod poll;
+pub mod runtime;
 mod socket;
 pub mod split;
 mod stat;
@@ -241,6 +245,10 @@ macro_rules! split_functions {
             __syscall_stat64(path, stat);
             __syscall_truncate64(path, length_low, length_high);
             __syscall_utimensat(dirfd, path, times, flags);
+            _gmtime_js(time, tm);
+            _localtime_js(time, tm);
+            _mktime_js(tm);
+            _timegm_js(tm);
         }
     };
 }
@@ -293,4 +301,10 @@ pub static WASI_FUNCTIONS: &[Function] = {
 pub static GLUE_FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
     glue_functions!(table!)
+};
+
+/// Every function of [`runtime_functions!`](crate::runtime_functions), to be called by name and untyped arguments.
+pub static RUNTIME_FUNCTIONS: &[Function] = {
+    use stratafs_abi::table;
+    runtime_functions!(table!)
 };

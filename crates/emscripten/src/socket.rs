@@ -9,11 +9,11 @@ use stratafs_abi::{Buffer, Call, GuestMemory, IoVecs, Ptr, Size, Slot};
 use crate::args::check_buffer;
 use crate::layout::put;
 
-const AF_INET: u32 = 2;
-const SOCK_STREAM: u32 = 1;
+pub(crate) const AF_INET: u32 = 2;
+pub(crate) const SOCK_STREAM: u32 = 1;
 const SOCK_NONBLOCK: u32 = 0x800;
 const SOCK_CLOEXEC: u32 = 0x8_0000;
-const IPPROTO_TCP: u32 = 6;
+pub(crate) const IPPROTO_TCP: u32 = 6;
 const SOL_SOCKET: u32 = 1;
 const SO_TYPE: u32 = 3;
 const SO_ERROR: u32 = 4;
@@ -28,7 +28,7 @@ const ADDRESS: u32 = 16;
 /// Bytes of a `struct msghdr`.
 const HEADER: u32 = 28;
 
-fn load_address(memory: &GuestMemory<'_>, at: Ptr, len: Size) -> Result<SocketAddrV4> {
+pub(crate) fn load_address(memory: &GuestMemory<'_>, at: Ptr, len: Size) -> Result<SocketAddrV4> {
     if len.raw() < ADDRESS {
         return Err(Errno::EINVAL);
     }

@@ -1,8 +1,11 @@
 //! Functions of 3.1.6 that share their name with a newer one of another type or another layout: 64-bit arguments travel as two
 //! halves, low one first, and times have 32-bit seconds.
+//! The calendar functions take a time by its address.
 
 use stratafs::{DirFd, Fd, Result};
 use stratafs_abi::{Call, Out, Ptr};
+
+pub use crate::runtime::split::{_gmtime_js, _localtime_js, _mktime_js, _timegm_js};
 
 use crate::args::{AtFlags, Dir, Path, join};
 use crate::layout::Stat88;

@@ -24,5 +24,6 @@ pub static HOST_FUNCTIONS: &[&[stratafs_abi::Function]] = &[
     stratafs_wasi::FUNCTIONS,
     stratafs_emscripten::FUNCTIONS,
     stratafs_emscripten::SPLIT_FUNCTIONS,
+    stratafs_emscripten::RUNTIME_FUNCTIONS,
     stratafs_emscripten::WASI_FUNCTIONS,
 ];

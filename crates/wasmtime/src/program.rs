@@ -1,6 +1,6 @@
 //! A module with what must stand beside it.
 
-use stratafs_abi::Stop;
+use stratafs_abi::{Ptr, Stop};
 use stratafs_emscripten::link::{FuncType, Import, Interface, Kind, Linkage, Source, Type};
 use wasmtime::{
     AsContextMut, Error, Extern, ExternType, Func, Instance, Linker, Memory, Module, Result, Store, ValType, bail, format_err,
@@ -129,7 +129,7 @@ impl Program {
 }
 
 impl Beside {
-    /// What the glue is linked to. The guest's memory is known from here on.
+    /// What the glue is linked to. From here on it is known where the guest's memory and its environment are.
     fn glue_imports<T: 'static>(
         &self,
         linker: &Linker<T>,
@@ -139,7 +139,11 @@ impl Beside {
         get: impl Fn(&mut T) -> &mut Guest,
     ) -> Result<Vec<Extern>> {
         let memory: Option<Memory> = guest.get_memory(&mut *store, "memory");
-        get(store.data_mut()).memory = memory;
+        let environ = ["environ", "__environ"].into_iter().find_map(|name| guest.get_global(&mut *store, name));
+        let environ = environ.and_then(|global| global.get(&mut *store).i32()).map(|at| Ptr::new(at.cast_unsigned()));
+        let data = get(store.data_mut());
+        data.memory = memory;
+        data.registers.environ = environ;
         let imports = self.glue.imports();
         imports
             .map(|import| {

@@ -10,9 +10,6 @@ pub(super) static ANSWERS: &[Answer] = &[
     ("_Py_emscripten_runtime", "-> i32", "i32.const 0"),
     // An object that is not null: CPython only keeps it.
     ("__hiwire_deduplicate_new", "-> externref", "i32.const 0 ref.i31 extern.convert_any"),
-    ("_emscripten_runtime_keepalive_clear", "", ""),
-    // system(NULL) asks whether there is a shell: no. A command is ENOSYS.
-    ("_emscripten_system", "i32 -> i32", "i32.const -52 i32.const 0 local.get 0 select"),
     ("_maybe_connect_async", "i32 i32 i32 -> externref", "ref.null extern"),
     ("_maybe_poll_async", "i32 i32 i32 -> externref", "ref.null extern"),
     ("_maybe_recvfrom_async", "i32 i32 i32 -> externref", "ref.null extern"),
@@ -21,13 +18,9 @@ pub(super) static ANSWERS: &[Answer] = &[
     ("_try_shutdown", "i32 i32 i32 -> i32", "i32.const 0"),
     ("emscripten_debugger", "", ""),
     ("emscripten_notify_memory_growth", "i32", ""),
-    ("emscripten_runtime_keepalive_pop", "", ""),
-    ("emscripten_runtime_keepalive_push", "", ""),
     ("emscripten_set_up_async_input_device_js", "-> i32", "i32.const 0"),
-    // No name is known, and no closure can be made: null.
+    // No closure can be made: null.
     ("ffi_closure_alloc_js", "i32 i32 -> i32", "i32.const 0"),
-    ("getprotobyname", "i32 -> i32", "i32.const 0"),
     // EAI_FAIL: there is no resolver to ask.
     ("getaddrinfo", "i32 i32 i32 i32 -> i32", "i32.const -4"),
-    ("getnameinfo", "i32 i32 i32 i32 i32 i32 i32 -> i32", "i32.const -4"),
 ];

@@ -127,6 +127,14 @@ static SIGNAL: Piece = Piece {
     text: &[include_str!("wat/signal.wat")],
 };
 
+static TZSET: Piece = Piece {
+    answers: &[("_tzset_js", "i32 i32 i32")],
+    calls: &[("env", "_tzset_js", "tzset", "i32 i32 i32 i32")],
+    needs: &["memory", "malloc"],
+    likes: &[],
+    text: &[include_str!("wat/tzset.wat")],
+};
+
 static LONGJMP: Piece = Piece {
     answers: &[("_emscripten_throw_longjmp", "")],
     calls: &[],
@@ -181,7 +189,7 @@ impl<'a> Glue<'a> {
 
     /// The slot of the function that answers this import, if there is such a piece and the guest has what that needs.
     pub(super) fn answer(&mut self, name: &str, ty: &FuncType, exceptions: bool) -> Option<usize> {
-        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &LONGJMP];
+        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &TZSET, &LONGJMP];
         let piece = pieces.into_iter().find(|piece| {
             let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
             answers && piece.needs.iter().all(|need| self.exports(need))

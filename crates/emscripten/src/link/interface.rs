@@ -50,6 +50,7 @@ impl From<stratafs_abi::ValType> for Type {
         match ty {
             stratafs_abi::ValType::I32 => Type::I32,
             stratafs_abi::ValType::I64 => Type::I64,
+            stratafs_abi::ValType::F64 => Type::F64,
         }
     }
 }

@@ -169,6 +169,7 @@ fn generation(guest: &Interface) -> Generation {
     let number = |ty: &Type| match ty {
         Type::I32 => Some(ValType::I32),
         Type::I64 => Some(ValType::I64),
+        Type::F64 => Some(ValType::F64),
         _ => None,
     };
     let types: Vec<(&str, Vec<ValType>)> = guest
@@ -238,6 +239,9 @@ impl<'a> Linker<'a> {
         if env && let Some(slot) = self.glue.answer(&import.name, ty, self.exceptions) {
             return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
         }
+        if env && self.shim.upper(index, &import.name, ty).is_some() {
+            return Some(Source::Shim);
+        }
         if let Some(source) = self.of_host(import, ty) {
             return Some(source);
         }
@@ -256,9 +260,6 @@ impl<'a> Linker<'a> {
             }
             let slot = self.glue.invoke(index, &import.name, ty)?;
             return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
-        }
-        if self.shim.upper(index, &import.name, ty).is_some() {
-            return Some(Source::Shim);
         }
         let (.., body) = answers::ANSWERS.iter().find(|(name, own, _)| *name == import.name && FuncType::of(own) == *ty)?;
         self.shim.body(index, ty, body).map(|()| Source::Shim)

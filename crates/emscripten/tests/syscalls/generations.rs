@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 
-use stratafs_abi::ValType::{self, I32, I64};
-use stratafs_emscripten::{FUNCTIONS, Generation, SPLIT_FUNCTIONS, lookup};
+use stratafs_abi::ValType::{self, F64, I32, I64};
+use stratafs_emscripten::{FUNCTIONS, Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS, lookup};
 
 use crate::guest::{CWD, Guest, RDWR};
 
@@ -60,11 +60,83 @@ fn an_import_is_found_by_its_name_and_its_type() {
 
 #[test]
 fn no_name_stands_twice_in_a_list() {
-    for list in [FUNCTIONS, SPLIT_FUNCTIONS] {
+    let runtime = FUNCTIONS.iter().chain(RUNTIME_FUNCTIONS).collect::<Vec<_>>();
+    for list in [runtime, SPLIT_FUNCTIONS.iter().collect()] {
         let names: HashSet<_> = list.iter().map(|f| f.about.name).collect();
         assert_eq!(names.len(), list.len());
-        assert!(list.iter().all(|f| f.about.module == "env" && f.about.name.starts_with("__syscall_")));
+        assert!(list.iter().all(|f| f.about.module == "env"));
     }
+    assert!(FUNCTIONS.iter().all(|f| f.about.name.starts_with("__syscall_")));
+    assert!(RUNTIME_FUNCTIONS.iter().all(|f| !f.about.name.starts_with("__syscall_")));
+}
+
+/// Runtime imports as modules declare them, with the types of their results: of Pyodide 314.0.7 (5.0.3), of MicroPython 1.27, and of C
+/// programs of 3.1.6 that call what the C library has of time, environment and names.
+const RUNTIME: &[(&str, &[ValType], Option<ValType>)] = &[
+    ("_tzset_js", &[I32; 4], None),
+    ("_timegm_js", &[I32], Some(I64)),
+    ("_mktime_js", &[I32], Some(I64)),
+    ("_localtime_js", &[I64, I32], None),
+    ("_gmtime_js", &[I64, I32], None),
+    ("_emscripten_get_progname", &[I32; 2], None),
+    ("_emscripten_runtime_keepalive_clear", &[], None),
+    ("_setitimer_js", &[I32, F64], Some(I32)),
+    ("_emscripten_system", &[I32], Some(I32)),
+    ("emscripten_date_now", &[], Some(F64)),
+    ("emscripten_get_now", &[], Some(F64)),
+    ("emscripten_runtime_keepalive_push", &[], None),
+    ("emscripten_runtime_keepalive_pop", &[], None),
+    ("getprotobyname", &[I32], Some(I32)),
+    ("getnameinfo", &[I32; 7], Some(I32)),
+    ("mp_js_random_u32", &[], Some(I32)),
+    ("mp_js_ticks_ms", &[], Some(I32)),
+    ("mp_js_time_ms", &[], Some(F64)),
+];
+
+/// As [`RUNTIME`], of 3.1.6.
+const OLD_RUNTIME: &[(&str, &[ValType], Option<ValType>)] = &[
+    ("time", &[I32], Some(I32)),
+    ("strftime", &[I32; 4], Some(I32)),
+    ("strftime_l", &[I32; 5], Some(I32)),
+    ("strptime", &[I32; 3], Some(I32)),
+    ("clock_gettime", &[I32; 2], Some(I32)),
+    ("clock_getres", &[I32; 2], Some(I32)),
+    ("gettimeofday", &[I32; 2], Some(I32)),
+    ("difftime", &[I32; 2], Some(F64)),
+    ("clock", &[], Some(I32)),
+    ("ftime", &[I32], Some(I32)),
+    ("getentropy", &[I32; 2], Some(I32)),
+    ("getloadavg", &[I32; 2], Some(I32)),
+    ("clearenv", &[], Some(I32)),
+    ("timespec_get", &[I32; 2], Some(I32)),
+    ("_timegm_js", &[I32], Some(I32)),
+    ("_mktime_js", &[I32], Some(I32)),
+    ("_localtime_js", &[I32; 2], None),
+    ("_gmtime_js", &[I32; 2], None),
+    ("emscripten_get_now", &[], Some(F64)),
+    ("emscripten_memcpy_big", &[I32; 3], Some(I32)),
+    ("setTempRet0", &[I32], None),
+    ("getTempRet0", &[], Some(I32)),
+    ("system", &[I32], Some(I32)),
+    ("getnameinfo", &[I32; 7], Some(I32)),
+    ("getprotobynumber", &[I32], Some(I32)),
+    ("setprotoent", &[I32], None),
+    ("getprotoent", &[], Some(I32)),
+    ("endprotoent", &[], None),
+];
+
+#[test]
+fn a_runtime_import_is_found_with_the_types_that_modules_declare() {
+    for (generation, imports) in [(Generation::Current, RUNTIME), (Generation::Split, OLD_RUNTIME)] {
+        for (name, params, result) in imports {
+            let found = generation.lookup(name, params).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!((found.about.name, found.result), (*name, *result));
+        }
+    }
+    for alone in [("_tzset_js", &[I32; 3][..]), ("_localtime_js", &[I32; 2]), ("gettimeofday", &[I32; 2])] {
+        assert_eq!(Generation::of([alone]), Generation::Split, "{}", alone.0);
+    }
+    assert_eq!(Generation::of(RUNTIME.iter().map(|(name, params, _)| (*name, *params))), Generation::Current);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use stratafs::memfs::MemFs;
 use stratafs::stream::{BytesInput, CapturedOutput};
 use stratafs::{Budget, DirFd, Errno, Fd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process, ProcessBuilder};
-use stratafs_abi::{Call, Flow, Function, GuestMemory, Value, wasi_number};
-use stratafs_emscripten::{FUNCTIONS, Generation, SPLIT_FUNCTIONS};
+use stratafs_abi::{Call, Flow, Function, GuestMemory, Registers, Value, wasi_number};
+use stratafs_emscripten::{FUNCTIONS, Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
 pub const PAGE: u32 = 65_536;
 /// An address behind the memory.
@@ -30,6 +30,7 @@ pub struct Guest {
     pub process: Process,
     pub memory: Vec<u8>,
     pub generation: Generation,
+    pub registers: Registers,
     top: u32,
 }
 
@@ -81,7 +82,7 @@ impl Guest {
         let mut memory = vec![0; OUTSIDE as usize];
         // No text ends behind the last address.
         memory[OUTSIDE as usize - 1] = b'x';
-        Guest { process, memory, generation: Generation::Current, top: 64 }
+        Guest { process, memory, generation: Generation::Current, registers: Registers::default(), top: 64 }
     }
 
     pub fn alloc(&mut self, len: u32) -> u64 {
@@ -89,6 +90,11 @@ impl Guest {
         self.top += len.next_multiple_of(8) + 8;
         assert!(self.top < 15 * PAGE);
         at.into()
+    }
+
+    /// Gives back all that was put and allocated.
+    pub fn free_all(&mut self) {
+        self.top = 64;
     }
 
     /// Bytes in the memory: their address.
@@ -108,18 +114,30 @@ impl Guest {
 
     pub fn function(&self, name: &str) -> &'static Function {
         let own = SPLIT_FUNCTIONS.iter().filter(|_| self.generation == Generation::Split);
-        own.chain(FUNCTIONS).find(|f| f.about.name == name).unwrap_or_else(|| panic!("{name} is not in the list"))
+        own.chain(FUNCTIONS)
+            .chain(RUNTIME_FUNCTIONS)
+            .find(|f| f.about.name == name)
+            .unwrap_or_else(|| panic!("{name} is not in the list"))
     }
 
     pub fn flow(&mut self, name: &str, args: &[u64]) -> Flow<Option<u64>> {
         let f = self.function(name);
         assert_eq!(args.len(), f.params.len(), "{name}");
-        f.call(&mut Call::new(&mut self.process, GuestMemory::borrowed(&mut self.memory)), args)
+        let memory = GuestMemory::borrowed(&mut self.memory);
+        f.call(&mut Call { process: &mut self.process, memory, tracer: None, registers: Some(&mut self.registers) }, args)
     }
 
     pub fn raw(&mut self, name: &str, args: &[u64]) -> Answer {
         match self.flow(name, args) {
             Flow::Done(Some(number)) => answer(number),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    /// The 64 bits that a runtime function answers, which say nothing of errors.
+    pub fn bits(&mut self, name: &str, args: &[u64]) -> Option<u64> {
+        match self.flow(name, args) {
+            Flow::Done(bits) => bits,
             other => panic!("{name}: {other:?}"),
         }
     }

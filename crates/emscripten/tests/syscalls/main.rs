@@ -1,4 +1,4 @@
-//! Every syscall over a process in memory and a memory that is a vector: no engine.
+//! Every syscall and runtime function over a process in memory and a memory that is a vector: no engine.
 #![forbid(unsafe_code)]
 
 mod attrs;
@@ -9,6 +9,7 @@ mod generations;
 mod guest;
 mod locks;
 mod polls;
+mod runtime;
 mod sockets;
 mod terminals;
 mod trees;
