@@ -6,6 +6,7 @@ pub mod backends;
 mod calls;
 pub mod case;
 pub mod cases;
+pub mod emscripten;
 pub mod guest;
 pub mod model;
 pub mod native;

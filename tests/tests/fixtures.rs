@@ -1,4 +1,4 @@
-//! The guest programs belong to their sources: what `fixtures/guests/SHA256SUMS` lists is what is there.
+//! The guest programs belong to their sources: what `SHA256SUMS` lists in `fixtures/guests` and `fixtures/emscripten` is what is there.
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
@@ -9,6 +9,10 @@ use sha2::{Digest, Sha256};
 
 fn guests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/guests")
+}
+
+fn emscripten() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emscripten")
 }
 
 /// The list, as `sha256sum` writes it: path → hash in hexadecimal.
@@ -54,24 +58,42 @@ fn differences(listed: &BTreeMap<String, String>, found: &BTreeMap<String, Vec<u
     wrong
 }
 
-#[test]
-fn programs_and_sources_belong_together() {
-    let root = guests();
+/// What is listed of another folder stands there as it is listed.
+fn found_elsewhere(root: &Path, listed: &BTreeMap<String, String>) -> BTreeMap<String, Vec<u8>> {
+    let others = listed.keys().filter(|path| path.starts_with("../"));
+    others.filter_map(|path| Some((path.clone(), fs::read(root.join(path)).ok()?))).collect()
+}
+
+fn check(root: &Path, largest: usize) {
     let listed = parse(&fs::read_to_string(root.join("SHA256SUMS")).unwrap()).unwrap();
-    let found = found(&root);
+    let mut found = found(root);
+    found.extend(found_elsewhere(root, &listed));
     let wrong = differences(&listed, &found);
-    assert!(wrong.is_empty(), "run fixtures/guests/build.sh and commit what it writes: {wrong:?}");
+    assert!(wrong.is_empty(), "run {}/build.sh and commit what it writes: {wrong:?}", root.display());
 
     for path in found.keys() {
         if let Some(name) = path.strip_suffix(".wasm") {
-            assert!(found.contains_key(&format!("src/{name}.c")), "{path} has no source");
+            let source = name.strip_suffix("_bigint").unwrap_or(name);
+            let places = [format!("src/{source}.c"), format!("../guests/src/{source}.c")];
+            assert!(places.iter().any(|place| found.contains_key(place)), "{path} has no source");
+            let program = &found[path];
+            assert!(program.starts_with(b"\0asm\x01\0\0\0"), "{path} is not a core module");
+            assert!(program.len() < largest, "{path} is large: {} bytes", program.len());
         }
         if let Some(name) = path.strip_prefix("src/").and_then(|path| path.strip_suffix(".c")) {
-            let program = found.get(&format!("{name}.wasm")).unwrap_or_else(|| panic!("{path} is not built"));
-            assert!(program.starts_with(b"\0asm\x01\0\0\0"), "{name}.wasm is not a core module");
-            assert!(program.len() < 100 << 10, "{name}.wasm is large: {} bytes", program.len());
+            assert!(found.contains_key(&format!("{name}.wasm")), "{path} is not built");
         }
     }
+}
+
+#[test]
+fn programs_and_sources_belong_together() {
+    check(&guests(), 100 << 10);
+}
+
+#[test]
+fn programs_of_emscripten_and_sources_belong_together() {
+    check(&emscripten(), 100 << 10);
 }
 
 #[test]

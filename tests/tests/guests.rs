@@ -2,15 +2,15 @@
 #![forbid(unsafe_code)]
 
 use std::fs;
-use std::io::{Cursor, IoSlice, Write};
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stratafs::stream::{CapturedOutput, Readiness, Stream};
-use stratafs::{Layer, Limits, Namespace, Outcome, Result, Stat, Tree};
+use stratafs::{Layer, Limits, Outcome, Result, Stat, Tree};
+use stratafs_tests::guest::trees::{BASE, archive, difference, tree, trees};
 use stratafs_tests::guest::{Ended, Engine, Guest, Native, Program};
 use stratafs_tests::real;
-use tempfile::TempDir;
 
 /// The programs that say what they do and work in the directory that they are given.
 const TALKERS: [&str; 10] = [
@@ -25,44 +25,6 @@ const TALKERS: [&str; 10] = [
     "stdio",
     "vectored_io",
 ];
-
-const BASE: &str = "/work/guest";
-
-/// A tree with a writable directory at `/work`, made of `layer`.
-fn tree(layer: Layer) -> Namespace {
-    Tree::new(Limits::default()).layer("/work", layer).build().expect("the tree is built")
-}
-
-/// A small archive.
-fn archive() -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    zip.start_file("guest/lower.txt", zip::write::SimpleFileOptions::default()).unwrap();
-    zip.write_all(b"from the archive\n").unwrap();
-    zip.finish().unwrap().into_inner()
-}
-
-/// The trees that the programs run over, with what must outlive the run.
-fn trees() -> [(&'static str, Namespace, Option<TempDir>); 4] {
-    let (host, lower) = (real::scratch().unwrap(), real::scratch().unwrap());
-    fs::create_dir(lower.path().join("guest")).unwrap();
-    let zip = Layer::ZipBytes("small.zip".to_owned(), archive().into());
-    [
-        ("memory", tree(Layer::Memory), None),
-        ("host", tree(Layer::host_writable(host.path())), Some(host)),
-        ("overlay over host", tree(Layer::Overlay(vec![Layer::host(lower.path())])), Some(lower)),
-        ("overlay over zip", tree(Layer::Overlay(vec![zip])), None),
-    ]
-}
-
-/// The lines that differ, for people.
-fn difference(found: &str, wanted: &str) -> Option<String> {
-    let at = found.lines().zip(wanted.lines()).position(|(found, wanted)| found != wanted);
-    let at = at.or_else(|| {
-        (found.lines().count() != wanted.lines().count()).then(|| found.lines().count().min(wanted.lines().count()))
-    })?;
-    let line = |text: &str| text.lines().nth(at).unwrap_or("(the end)").to_owned();
-    Some(format!("line {}: {}\n    on Linux: {}", at + 1, line(found), line(wanted)))
-}
 
 fn compare(name: &str) {
     let program = Program::fixture(name);

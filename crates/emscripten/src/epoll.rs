@@ -16,6 +16,8 @@ const EPOLLONESHOT: u32 = 1 << 30;
 const EPOLLET: u32 = 1 << 31;
 /// Bytes of a `struct epoll_event`: the events, and the guest's own 64 bits at 8.
 const EVENT: u32 = 16;
+/// Bytes of a `sigset_t`.
+const SIGNALS: u32 = 8;
 
 /// Makes a descriptor that watches others.
 ///
@@ -73,16 +75,22 @@ pub fn __syscall_epoll_ctl(cx: &mut Call<'_>, epfd: Fd, op: u32, fd: Fd, event: 
 /// negative. There are no signals that the mask could keep away.
 ///
 /// # Errors
-/// `EINVAL` for no room, or when `epfd` watches nothing by its nature; `EFAULT`; `EBADF`.
+/// `EINVAL` for a mask of another size, for no room, or when `epfd` watches nothing by its nature; `EFAULT`; `EBADF`.
 pub fn __syscall_epoll_pwait(
     cx: &mut Call<'_>,
     epfd: Fd,
     events: Ptr,
     maxevents: i32,
     timeout: i32,
-    _sigmask: Ptr,
-    _sigsetsize: Size,
+    sigmask: Ptr,
+    sigsetsize: u32,
 ) -> Result<Outcome<u32>> {
+    if sigmask.raw() != 0 {
+        if sigsetsize != SIGNALS {
+            return Err(Errno::EINVAL);
+        }
+        check_buffer(&cx.memory, sigmask, Size::new(SIGNALS))?;
+    }
     // No more than that are watched.
     let most = u32::try_from(maxevents).map_err(|_| Errno::EINVAL)?.min(cx.process.limits().poll);
     if most == 0 {
@@ -110,5 +118,5 @@ pub fn __syscall_epoll_pwait(
 /// # Errors
 /// As there.
 pub fn __syscall_epoll_pwait_nonblocking(cx: &mut Call<'_>, epfd: Fd, events: Ptr, maxevents: i32) -> Result<Outcome<u32>> {
-    __syscall_epoll_pwait(cx, epfd, events, maxevents, 0, Ptr::new(0), Size::new(0))
+    __syscall_epoll_pwait(cx, epfd, events, maxevents, 0, Ptr::new(0), 0)
 }

@@ -1,6 +1,7 @@
 //! A guest's run on each engine.
 
 use stratafs::Interrupt;
+use stratafs_abi::ValType;
 use stratafs_wasmtime::image::ImageCache;
 use stratafs_wasmtime::{Interrupter, MAX_WASM_STACK, MemoryLimit};
 
@@ -106,6 +107,27 @@ fn engine_of<'a>(guest: &'a Guest<'_>) -> &'a wasmtime::Engine {
     }
 }
 
+/// Puts `ENOSYS` in the place of every function of that name.
+fn switch_off(linker: &mut wasmtime::Linker<Data>, engine: &wasmtime::Engine, name: Option<&str>) {
+    linker.allow_shadowing(true);
+    let all = stratafs_wasmtime::HOST_FUNCTIONS.iter().copied().flatten();
+    for function in all.filter(|function| Some(function.about.name) == name) {
+        let wasm = |ty: ValType| match ty {
+            ValType::I32 => wasmtime::ValType::I32,
+            ValType::I64 => wasmtime::ValType::I64,
+            ValType::F64 => wasmtime::ValType::F64,
+        };
+        let ty = wasmtime::FuncType::new(engine, function.params.iter().map(|param| wasm(param.ty)), function.result.map(wasm));
+        let number = i32::from(stratafs_abi::wasi_number(stratafs::Errno::ENOSYS));
+        let answer = if function.about.module.starts_with("wasi") { number } else { -number };
+        let off = move |_: wasmtime::Caller<'_, Data>, _: &[wasmtime::Val], results: &mut [wasmtime::Val]| {
+            results.fill(wasmtime::Val::I32(answer));
+            Ok(())
+        };
+        linker.func_new(function.about.module, function.about.name, ty, off).expect("names may be taken");
+    }
+}
+
 pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     let engine = engine_of(&guest);
     let module = compiled(engine, guest.program);
@@ -115,7 +137,10 @@ pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     let mut store = store(engine, inner, guest.memory);
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
-    let how = match linker.instantiate(&mut store, &module) {
+    stratafs_wasmtime::link_emscripten_sync(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    switch_off(&mut linker, engine, guest.without.as_deref());
+    let program = stratafs_wasmtime::Program::new(module).unwrap_or_else(|error| panic!("{error}"));
+    let how = match program.instantiate(&linker, &mut store, |data| &mut data.guest) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
         Err(error) => Err(error).into(),
     };
@@ -132,7 +157,10 @@ pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
     let mut store = store(engine, inner, guest.memory);
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_async(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
-    let how = match linker.instantiate_async(&mut store, &module).await {
+    stratafs_wasmtime::link_emscripten_async(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    switch_off(&mut linker, engine, guest.without.as_deref());
+    let program = stratafs_wasmtime::Program::new(module).unwrap_or_else(|error| panic!("{error}"));
+    let how = match program.instantiate_async(&linker, &mut store, |data| &mut data.guest).await {
         Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,
         Err(error) => Err(error).into(),
     };

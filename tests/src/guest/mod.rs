@@ -3,6 +3,7 @@
 mod engines;
 mod native;
 mod program;
+pub mod trees;
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,7 +14,7 @@ use stratafs::{Interrupt, Limits, Namespace, Process};
 use stratafs_abi::Tracer;
 
 pub use engines::Engine;
-pub use native::Native;
+pub use native::{Native, NativeRan, without_posix};
 pub use program::{Program, cache, cpython};
 
 /// How long any guest may run before it is taken for hung.
@@ -32,6 +33,7 @@ pub struct Guest<'a> {
     memory: usize,
     timeout: Option<Duration>,
     traced: bool,
+    without: Option<String>,
     interrupt: Interrupt,
 }
 
@@ -91,6 +93,7 @@ impl<'a> Guest<'a> {
             memory: usize::MAX,
             timeout: None,
             traced: false,
+            without: None,
             interrupt: Interrupt::new(),
         }
     }
@@ -148,6 +151,13 @@ impl<'a> Guest<'a> {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.traced = true;
+        self
+    }
+
+    /// Has every import of that name answer `ENOSYS` in place of what it does. Only on wasmtime.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.without = Some(name.to_owned());
         self
     }
 

@@ -25,6 +25,16 @@ impl Program {
         Program::new(name, std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
     }
 
+    /// The C program `name` of `fixtures/emscripten`.
+    ///
+    /// # Panics
+    /// When it is not there.
+    #[must_use]
+    pub fn emscripten(name: &str) -> Self {
+        let path = Program::emscripten_fixtures().join(format!("{name}.wasm"));
+        Program::new(name, std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+    }
+
     /// A module.
     #[must_use]
     pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
@@ -36,6 +46,22 @@ impl Program {
     #[must_use]
     pub fn fixtures() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/guests")
+    }
+
+    /// The directory of the C programs that Emscripten compiled.
+    #[must_use]
+    pub fn emscripten_fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/emscripten")
+    }
+
+    /// The names that it imports from `module`.
+    ///
+    /// # Panics
+    /// When it is no module.
+    #[must_use]
+    pub fn imports(&self, module: &str) -> Vec<String> {
+        let compiled = wasmtime::Module::new(&wasmtime::Engine::default(), &self.bytes).expect("a module");
+        compiled.imports().filter(|import| import.module() == module).map(|import| import.name().to_owned()).collect()
     }
 
     /// Its name.

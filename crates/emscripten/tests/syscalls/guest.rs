@@ -5,8 +5,8 @@ use std::sync::Arc;
 use stratafs::memfs::MemFs;
 use stratafs::stream::{BytesInput, CapturedOutput};
 use stratafs::{Budget, DirFd, Errno, Fd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process, ProcessBuilder};
-use stratafs_abi::{Call, Flow, Function, GuestMemory, Registers, Value, wasi_number};
-use stratafs_emscripten::{FUNCTIONS, Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
+use stratafs_abi::{Abi, Call, Flow, Function, GuestMemory, Registers, Value};
+use stratafs_emscripten::{Emscripten, FUNCTIONS, Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
 pub const PAGE: u32 = 65_536;
 /// An address behind the memory.
@@ -61,7 +61,7 @@ pub fn answer(raw: u64) -> Answer {
     if value >= 0 {
         return Ok(raw);
     }
-    let known = Errno::ALL.iter().find(|errno| i32::from(wasi_number(**errno)) == -value);
+    let known = Errno::ALL.iter().find(|errno| Emscripten::answer(Err(**errno)).cast_signed() == value);
     Err(*known.unwrap_or_else(|| panic!("no error has the number {value}")))
 }
 

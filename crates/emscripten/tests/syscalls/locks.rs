@@ -121,3 +121,16 @@ fn the_locks_of_an_open_file_are_not_the_process_s() {
     let varargs = g.words(&[lock]);
     assert!(matches!(g.flow("__syscall_fcntl64", &[two, 38, varargs]), Flow::Wait(_)));
 }
+
+#[test]
+fn the_commands_of_3_1_6_are_the_same() {
+    let (mut a, mut b) = two();
+    a.lock(3, 6, WRITE, 0, 5).unwrap();
+    assert_eq!(b.lock(3, 6, READ, 4, 1), Err(EAGAIN));
+    let at = b.put(flock(READ, 0, 0, 0, 0));
+    b.fcntl(3, 5, at).unwrap();
+    assert_eq!((b.u16_at(at), b.u64_at(at + 16)), (WRITE, 5));
+    let lock = b.put(flock(READ, 0, 0, 0, 0));
+    let varargs = b.words(&[lock]);
+    assert!(matches!(b.flow("__syscall_fcntl64", &[3, 7, varargs]), Flow::Wait(_)));
+}

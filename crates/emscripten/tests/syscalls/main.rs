@@ -4,6 +4,7 @@
 mod attrs;
 mod calls;
 mod descriptors;
+mod epolls;
 mod files;
 mod generations;
 mod guest;
@@ -13,3 +14,4 @@ mod runtime;
 mod sockets;
 mod terminals;
 mod trees;
+mod wasi;

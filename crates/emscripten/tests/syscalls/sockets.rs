@@ -61,7 +61,7 @@ impl Guest {
         self.u16_at(at + 6)
     }
 
-    fn close(&mut self, fd: u64) {
+    pub fn close(&mut self, fd: u64) {
         self.process.close(stratafs::Fd::new(fd as u32)).unwrap();
     }
 }

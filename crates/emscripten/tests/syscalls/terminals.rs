@@ -7,7 +7,7 @@ use stratafs::{FileKind, Outcome, Result, Stat};
 
 use crate::guest::{Answer, Guest, NONBLOCK, O_PATH, WRONLY, tree};
 
-struct Terminal;
+pub struct Terminal;
 
 impl Stream for Terminal {
     fn write(&self, bufs: &[IoSlice<'_>]) -> Result<Outcome<usize>> {

@@ -1,0 +1,143 @@
+//! The C programs of `fixtures/emscripten` over several trees, against what the same source does on Linux.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stratafs::Layer;
+use stratafs::stream::BytesInput;
+use stratafs_tests::guest::trees::{BASE, difference, tree, trees};
+use stratafs_tests::guest::{Ended, Engine, Guest, Native, Program, Ran, without_posix};
+
+/// The engines whose adapters link Emscripten's modules.
+fn engines() -> [(&'static str, Engine); 2] {
+    [("wasmtime", Engine::wasmtime()), ("wasmtime async", Engine::wasmtime_async())]
+}
+
+fn compare(name: &str) {
+    let program = Program::emscripten(name);
+    // One source may be compiled in two ways.
+    let source = name.strip_suffix("_bigint").unwrap_or(name);
+    let (wanted, code) = Native::compile_emscripten(source).run(&[], &[]);
+    assert_eq!(code, Some(0), "{name} on Linux:\n{wanted}");
+    let mut wrong = Vec::new();
+    for (tree, ns, _keep) in trees() {
+        for (on, engine) in engines() {
+            let ran = Guest::new(&program, engine, ns.clone()).args([BASE]).run();
+            let what = format!("{name} on {on} over {tree}");
+            if let Some(line) = difference(&without_posix(&ran.stdout), &wanted) {
+                wrong.push(format!("{what}: {line}\n    {:?} {}", ran.ended, ran.stderr));
+            } else if ran.ended != Ended::Exit(0) || !ran.stderr.is_empty() {
+                wrong.push(format!("{what}: {:?} {}", ran.ended, ran.stderr));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+macro_rules! as_on_linux {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            compare(stringify!($name));
+        })*
+
+        #[test]
+        fn none_is_left_out() {
+            let compared = [$(stringify!($name)),*];
+            let others = ["args_env_exit", "program"];
+            for entry in fs::read_dir(Program::emscripten_fixtures()).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                let Some(name) = name.strip_suffix(".wasm") else { continue };
+                assert!(compared.contains(&name) || others.contains(&name), "{name} is not run by any test");
+            }
+        }
+    };
+}
+
+as_on_linux!(
+    append_truncate attributes calendar duplicates epolls fcntl_dup growth jumps jumps_bigint links_stat locks maps names open_flags paths
+    pipes places poll_clock readdir records rename_unlink sockets stdio terminals vectored_io vectored_io_bigint
+);
+
+/// Runs `program` with these words on each engine, and hands each run to `check` with what the native one did.
+fn program(words: &[&str], env: &[(&str, &str)], input: &str, check: impl Fn(&str, Ran, &stratafs_tests::guest::NativeRan)) {
+    let native = Native::compile_emscripten("program").run_with(words, env, input);
+    let guest = Program::emscripten("program");
+    for (on, engine) in engines() {
+        let guest = Guest::new(&guest, engine, tree(Layer::Memory)).args([BASE]).args(words);
+        let guest = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value));
+        check(on, guest.stdin(Arc::new(BytesInput::new(input))).run(), &native);
+    }
+}
+
+#[test]
+fn a_plain_program_runs_from_its_arguments_to_its_exit_handlers() {
+    let inputs = ["", "one line\n", "first\nsecond\nno newline at the end", &"long\n".repeat(5_000)];
+    for input in inputs {
+        for words in [&[][..], &["a word", "", "ü"], &["exit=3"], &["return=200"], &["_exit=7"], &["exit=0", "return=9"]] {
+            program(words, &[("GUEST_SET", "some value"), ("OTHER", "x")], input, |on, ran, native| {
+                assert_eq!(difference(&ran.stdout, &native.stdout), None, "{on} {words:?}");
+                assert_eq!(ran.stdout, native.stdout, "{on} {words:?}: the end of the last line");
+                assert_eq!(ran.stderr, native.stderr, "{on} {words:?}");
+                let code = native.code.map(|code| Ended::Exit(code.try_into().unwrap()));
+                assert_eq!(Some(ran.ended), code, "{on} {words:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn arguments_environment_and_exit_codes() {
+    let guest = Program::emscripten("args_env_exit");
+    let native = Native::compile_emscripten("args_env_exit");
+    let env = [("GUEST_B", "two words"), ("GUEST_A", "1"), ("OTHER", "x")];
+    for code in ["0", "1", "126", "127", "200", "255"] {
+        let args = ["word", "two words", "", "ü", &format!("exit={code}")];
+        let (wanted, on_linux) = native.run(&args, &env);
+        for (on, engine) in engines() {
+            let guest = Guest::new(&guest, engine, tree(Layer::Memory)).args([BASE]).args(args);
+            let ran = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value)).run();
+            assert_eq!(difference(&ran.stdout, &wanted), None, "{on}");
+            assert_eq!(Some(ran.ended), on_linux.map(|code| Ended::Exit(u32::try_from(code).unwrap())), "{on}");
+            assert_eq!(ran.stderr, "to stderr\n", "{on}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_assertion_says_where_and_aborts() {
+    program(&["assert"], &[], "", |on, ran, native| {
+        assert_eq!(native.code, None, "SIGABRT");
+        assert_eq!(ran.stdout, native.stdout, "{on}");
+        assert!(matches!(ran.ended, Ended::Trap(_)), "{on}: {:?}", ran.ended);
+        let said = ran.stderr.lines().nth(1).unwrap_or_default();
+        assert!(said.contains("argc == -1") && said.contains("program.c") && said.contains("main"), "{on}: {}", ran.stderr);
+        assert!(native.stderr.contains("argc == -1"));
+    });
+}
+
+#[test]
+fn an_abort_runs_no_exit_handler() {
+    program(&["abort"], &[], "", |on, ran, native| {
+        assert_eq!((native.code, ran.stdout.as_str()), (None, native.stdout.as_str()), "{on}");
+        assert!(matches!(ran.ended, Ended::Trap(_)), "{on}: {:?}", ran.ended);
+        assert_eq!(ran.stderr, native.stderr, "{on}");
+    });
+}
+
+#[test]
+fn memory_grows_to_its_limit_and_no_further() {
+    let program = Program::emscripten("growth");
+    for (on, engine) in engines() {
+        let ran = Guest::new(&program, engine, tree(Layer::Memory))
+            .args([BASE])
+            .memory(64 << 20)
+            .timeout(Duration::from_secs(60))
+            .run();
+        assert!(ran.memory_limit_reached, "{on}: {}", ran.stdout);
+        let mib: u32 = ran.stdout.split(' ').next().unwrap().parse().unwrap();
+        assert!((30..64).contains(&mib), "{on}: {mib} MiB");
+    }
+}
