@@ -31,7 +31,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs a WebAssembly command module (WASI preview 1).
+    /// Runs a WebAssembly program: a WASI preview 1 command, or what Emscripten made to be run by JavaScript.
     #[command(override_usage = "stratafs run [OPTIONS] MODULE.wasm [ARGS…]")]
     #[command(
         after_help = "Example:\n  stratafs run --overlay ./project::/work --copy-out /work=./result tool.wasm --all /work\n\n\
@@ -72,6 +72,12 @@ pub struct PythonArgs {
     /// Options that every guest takes.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Run CPython 3.14 for Emscripten (npm `pyodide`) instead; it is fetched and converted on first use, which needs Node.js.
+    #[arg(long, conflicts_with = "runtime", help_heading = "Python")]
+    pub pyodide: bool,
+    /// Leave the library of CPython 3.14 in its archive, /lib/python314.zip, for Python to read; a tree is faster.
+    #[arg(long, requires = "pyodide", conflicts_with = "stdlib", help_heading = "Python")]
+    pub zipimport: bool,
     /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
     #[arg(long, value_name = "PATH", help_heading = "Python")]
     pub runtime: Option<PathBuf>,
@@ -130,6 +136,9 @@ pub struct CommonArgs {
     /// Hand on a variable of the host, if it is set.
     #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub env_inherit: Vec<OsString>,
+    /// Where the guest's relative paths start, for Emscripten modules; in WASI a guest's C library decides that.
+    #[arg(long, value_name = "GUEST", help_heading = "Environment")]
+    pub cwd: Option<OsString>,
     /// Bound what the guest may use, as in bytes=64M,fds=32. Numbers may end in K, M or G.
     ///
     /// bytes, inodes: what it stores in memory layers. fds: open files. memory: its own. output: bytes of stdout, and as many of

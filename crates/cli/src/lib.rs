@@ -15,6 +15,7 @@ pub mod module;
 mod pack;
 mod plan;
 mod progress;
+mod pyodide;
 mod python;
 mod run;
 

@@ -14,7 +14,7 @@ use stratafs_abi::Tracer;
 
 use crate::copy_out::{self, GuestTree};
 use crate::error::{Ended, Result, failed, put, say};
-use crate::layers::{LayerSpec, Lower, Source};
+use crate::layers::{GuestPath, LayerSpec, Lower, Source};
 use crate::module::EngineKind;
 use crate::plan::{Plan, TraceTo};
 use guest::Leftovers;
@@ -145,14 +145,25 @@ fn process(plan: &Plan, interrupt: &Interrupt) -> Result<(Process, [std::sync::A
     let process = Process::builder(ns, limits)
         .args(plan.argv.iter().cloned())
         .envs(plan.env.iter().cloned())
+        .cwd(plan.cwd.as_ref().map_or(&b"/"[..], GuestPath::as_bytes))
         .stdin(std::sync::Arc::new(HostInput::stdin()))
         .stdout(stdout)
         .stderr(stderr)
         .interrupt(interrupt.clone())
         .preopen("/")
         .build()
-        .map_err(|errno| failed!("the guest's process cannot be made: {errno}"))?;
+        .map_err(|errno| match &plan.cwd {
+            Some(cwd) => crate::error::usage!("--cwd {cwd}: {errno}"),
+            None => failed!("the guest's process cannot be made: {errno}"),
+        })?;
     Ok((process, outputs))
+}
+
+/// The refusal of `--cwd` for a module that has no such thing.
+fn no_cwd() -> crate::error::Error {
+    crate::error::usage!(
+        "--cwd is for Emscripten modules: in WASI each guest's C library keeps a working directory of its own, / at first"
+    )
 }
 
 fn layer(spec: &LayerSpec) -> Layer {
