@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use stratafs::{Clock, Random, Timestamp};
-use stratafs_abi::{Call, Flow, Function, GuestMemory, Ptr, Shape, Value};
+use stratafs_abi::{Call, Flow, Function, GuestMemory, Ptr, Value};
 use stratafs_emscripten::runtime::{AddrInfo, NameError};
 use stratafs_emscripten::{Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
@@ -386,9 +386,4 @@ fn a_trace_shows_what_the_guest_is_not_told() {
             "difftime(7, 4) = 3",
         ]
     );
-}
-
-#[test]
-fn no_shape_is_of_a_descriptor() {
-    assert!(all().all(|(_, f)| f.params.iter().all(|param| param.shape != Shape::Fd)));
 }
