@@ -33,6 +33,7 @@ pub use missing::{
     emscripten_runtime_keepalive_push, endprotoent, getloadavg, getprotobyname, getprotobynumber, getprotoent, setprotoent,
     system,
 };
+pub use names::addrinfo;
 pub use names::{AddrInfo, NameError, gethostbyname_r, getnameinfo};
 pub use strftime::{__asctime_r, strftime, strftime_l};
 pub use strptime::{strptime, strptime_l};

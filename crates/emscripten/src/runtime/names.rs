@@ -125,6 +125,16 @@ impl AddrInfo {
     }
 }
 
+/// Looks up what the arguments of `getaddrinfo` name, for the glue, which has made room for it. Answers 0 or one of the negative numbers `EAI_*`.
+///
+/// # Errors
+/// None; [`NameError`] says which numbers there are.
+pub fn addrinfo(cx: &mut Call<'_>, node: Ptr, service: Ptr, hint: Ptr, at: Ptr, address: Ptr) -> MinusOne<i32> {
+    let stored = AddrInfo::find(cx, node, service, hint)
+        .and_then(|found| found.store(&mut cx.memory, at, address).map_err(|_| NameError::System));
+    MinusOne(Ok(stored.map_or_else(NameError::number, |()| 0)))
+}
+
 /// The host and the service of an address, as text with a NUL, each unless there is no room for any: the host as `localhost` where it is this
 /// one and a name is wanted, all else as numbers. Answers 0 or one of the negative numbers `EAI_*`.
 ///
