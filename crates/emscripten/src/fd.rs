@@ -54,6 +54,10 @@ const F_SETFL: u32 = 4;
 const F_GETLK: u32 = 12;
 const F_SETLK: u32 = 13;
 const F_SETLKW: u32 = 14;
+// The same, as 3.1.6 numbers them; its record is the same, too.
+const F_GETLK_SPLIT: u32 = 5;
+const F_SETLK_SPLIT: u32 = 6;
+const F_SETLKW_SPLIT: u32 = 7;
 const F_OFD_GETLK: u32 = 36;
 const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
@@ -88,14 +92,14 @@ pub fn __syscall_fcntl64(cx: &mut Call<'_>, fd: Fd, cmd: u32, varargs: Varargs) 
             cx.process.set_status_flags(fd, status)?;
             0
         }
-        F_GETLK | F_OFD_GETLK => {
+        F_GETLK | F_GETLK_SPLIT | F_OFD_GETLK => {
             let at = Ptr::new(arg()?);
             get_lock(cx, fd, holder(cmd), at)?;
             0
         }
-        F_SETLK | F_SETLKW | F_OFD_SETLK | F_OFD_SETLKW => {
+        F_SETLK | F_SETLK_SPLIT | F_SETLKW | F_SETLKW_SPLIT | F_OFD_SETLK | F_OFD_SETLKW => {
             let at = Ptr::new(arg()?);
-            let wait = matches!(cmd, F_SETLKW | F_OFD_SETLKW);
+            let wait = matches!(cmd, F_SETLKW | F_SETLKW_SPLIT | F_OFD_SETLKW);
             return Ok(set_lock(cx, fd, holder(cmd), at, wait)?.map(|()| 0));
         }
         _ => return Err(Errno::EINVAL),

@@ -7,7 +7,7 @@
 //! [`runtime`] has the imports of the same module that are no syscalls, clocks and calendar among them, and
 //! [`runtime_functions!`](crate::runtime_functions) their list.
 //!
-//! A call answers a value or a negative error number. Error numbers are WASI's, flags and modes are Linux's. The same module reads and
+//! A call answers a value or a negative error number. Error numbers are WASI's (but for `ENOTSUP`, 138), flags and modes are Linux's. The same module reads and
 //! writes through `wasi_snapshot_preview1`, on the same descriptors.
 //!
 //! Where Emscripten under JavaScript and Linux differ, this is Linux: unknown bits of `open` are not looked at, an unknown `ioctl` is `ENOTTY`,
@@ -20,6 +20,7 @@ mod abort;
 mod args;
 mod attr;
 mod dir;
+mod epoll;
 mod fd;
 mod generation;
 mod ioctl;
@@ -34,6 +35,7 @@ mod socket;
 pub mod split;
 mod stat;
 mod tree;
+pub mod wasi;
 
 pub use abort::{__assert_fail, _abort_js, abort};
 pub use args::{AtFlags, Dir, Id, Mode, Path, Varargs};
@@ -43,6 +45,7 @@ pub use attr::{
     __syscall_lchown32, __syscall_truncate64, __syscall_utimensat,
 };
 pub use dir::__syscall_getdents64;
+pub use epoll::{__syscall_epoll_create1, __syscall_epoll_ctl, __syscall_epoll_pwait, __syscall_epoll_pwait_nonblocking};
 pub use fd::{__syscall_dup, __syscall_dup3, __syscall_fcntl64, __syscall_pipe, __syscall_pipe2};
 pub use generation::{Generation, lookup};
 pub use ioctl::__syscall_ioctl;
@@ -72,8 +75,16 @@ pub use tree::{
     __syscall_symlink, __syscall_symlinkat, __syscall_umask, __syscall_umask_js, __syscall_unlink, __syscall_unlinkat,
 };
 
-use stratafs::Result;
+use stratafs::{Errno, Result};
 use stratafs_abi::{Abi, Function, wasi_number};
+
+/// Emscripten's number for an error: WASI's, but for the one that WASI's libc names otherwise.
+fn number(errno: Errno) -> u16 {
+    match errno {
+        Errno::ENOTSUP | Errno::EOPNOTSUPP => 138,
+        other => wasi_number(other),
+    }
+}
 
 /// The rules of Emscripten's syscalls: a call answers a value, or the negative of WASI's error number.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +97,23 @@ impl Abi for Emscripten {
     fn answer(result: Result<u32>) -> u32 {
         match result {
             Ok(value) => value,
-            Err(errno) => 0_u32.wrapping_sub(wasi_number(errno).into()),
+            Err(errno) => 0_u32.wrapping_sub(number(errno).into()),
+        }
+    }
+}
+
+/// The rules of the functions of [`wasi`]: WASI's, under another name of the module, so that a linker can hold both.
+#[derive(Debug, Clone, Copy)]
+pub struct Wasi;
+
+impl Abi for Wasi {
+    const MODULE: &'static str = "wasi_snapshot_preview1 (Emscripten)";
+
+    #[inline]
+    fn answer(result: Result<u32>) -> u32 {
+        match result {
+            Ok(_) => 0,
+            Err(errno) => number(errno).into(),
         }
     }
 }
@@ -135,6 +162,10 @@ macro_rules! functions {
             __syscall_connect(fd, addr, len, _4, _5, _6);
             __syscall_dup(fd);
             __syscall_dup3(fd, newfd, flags);
+            __syscall_epoll_create1(flags);
+            __syscall_epoll_ctl(epfd, op, fd, event);
+            __syscall_epoll_pwait(epfd, events, maxevents, timeout, sigmask, sigsetsize) may_wait;
+            __syscall_epoll_pwait_nonblocking(epfd, events, maxevents) may_wait;
             __syscall_faccessat(dirfd, path, amode, flags);
             __syscall_fadvise64(fd, offset, len, advice);
             __syscall_fadvise64_64(fd, offset_low, offset_high, len_low, len_high, advice);
@@ -223,6 +254,17 @@ macro_rules! split_functions {
     };
 }
 
+/// The functions of [`wasi`], in the same way. The receiver reaches them as `wasi::name`: have [`wasi`] in scope where it is used.
+#[macro_export]
+macro_rules! wasi_functions {
+    ($each:ident! $($with:tt)*) => {
+        $each! { { $($with)* } [wasi] $crate::Wasi;
+            fd_fdstat_get(fd, stat);
+            fd_seek(fd, offset, whence, at);
+        }
+    };
+}
+
 /// The functions of [`glue`], which the glue of [`link`] calls. The receiver reaches them as `glue::name`: have [`glue`] in scope where it is used.
 #[macro_export]
 macro_rules! glue_functions {
@@ -249,6 +291,12 @@ pub static FUNCTIONS: &[Function] = {
 pub static SPLIT_FUNCTIONS: &[Function] = {
     use stratafs_abi::table;
     split_functions!(table!)
+};
+
+/// Every function of [`wasi_functions!`](crate::wasi_functions), to be called by name and untyped arguments.
+pub static WASI_FUNCTIONS: &[Function] = {
+    use stratafs_abi::table;
+    wasi_functions!(table!)
 };
 
 /// Every function of [`glue_functions!`](crate::glue_functions), to be called by name and untyped arguments.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use stratafs::stream::Readiness;
 use stratafs::{Errno, Fd, FileKind, Outcome, PollFd, Process, Result};
 use stratafs_abi::{Call, GuestMemory, Ptr, Size};
 
@@ -12,18 +13,36 @@ const POLLHUP: u16 = 0x10;
 const POLLNVAL: u16 = 0x20;
 const POLLRDNORM: u16 = 0x40;
 const POLLWRNORM: u16 = 0x100;
+pub(crate) const POLLRDHUP: u16 = 0x2000;
+
+pub(crate) fn asks_to_read(events: u16) -> bool {
+    events & (POLLIN | POLLRDNORM) != 0
+}
+
+pub(crate) fn asks_to_write(events: u16) -> bool {
+    events & (POLLOUT | POLLWRNORM) != 0
+}
 
 /// The `revents` of a descriptor that was asked for `events`.
 fn revents(process: &Process, polled: &PollFd, events: u16) -> u16 {
-    let Ok(ready) = polled.ready else { return POLLNVAL };
+    match (polled.ready, process.descriptor(polled.fd)) {
+        (Ok(ready), Ok(descriptor)) => found(ready, descriptor.file.kind(), events),
+        _ => POLLNVAL,
+    }
+}
+
+/// What there is to report of a file of that kind, asked for `events`.
+pub(crate) fn found(ready: Readiness, kind: FileKind, events: u16) -> u16 {
     let mut found = 0;
     // As on Linux, a pipe that is empty and has no writers is hung up and not readable.
-    let pipe = process.descriptor(polled.fd).is_ok_and(|descriptor| descriptor.file.kind() == FileKind::Fifo);
-    if ready.readable && !(pipe && ready.hangup && ready.bytes == 0) {
+    if ready.readable && !(kind == FileKind::Fifo && ready.hangup && ready.bytes == 0) {
         found |= POLLIN | POLLRDNORM;
     }
     if ready.writable {
         found |= POLLOUT | POLLWRNORM;
+    }
+    if ready.read_closed {
+        found |= POLLRDHUP;
     }
     found &= events;
     if ready.hangup {
@@ -57,8 +76,8 @@ pub fn __syscall_poll(cx: &mut Call<'_>, fds: Ptr, nfds: u32, timeout: i32) -> R
         }
         let events = cx.memory.read_u16(at.offset(4)?)?;
         asked.push((at, events));
-        let (read, write) = (events & (POLLIN | POLLRDNORM) != 0, events & (POLLOUT | POLLWRNORM) != 0);
-        polled.push(PollFd::new(Fd::new(fd), read, write));
+        let read_closed = events & POLLRDHUP != 0;
+        polled.push(PollFd { read_closed, ..PollFd::new(Fd::new(fd), asks_to_read(events), asks_to_write(events)) });
     }
     let timeout = u64::try_from(timeout).ok().map(Duration::from_millis);
     if let Outcome::Wait(wait) = cx.process.poll(&mut polled, timeout)? {

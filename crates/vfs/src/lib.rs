@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod epoll;
 mod errno;
 mod fd_table;
 mod filesystem;
@@ -33,6 +34,7 @@ pub mod wait;
 pub mod zipfs;
 
 pub use clock::{Clock, SystemClock};
+pub use epoll::{Told, Watch, WatchChange};
 pub use errno::{Errno, Result};
 pub use fd_table::{Descriptor, Fd, Rights};
 pub use filesystem::{Entry, FileHandle, Filesystem, Opened};

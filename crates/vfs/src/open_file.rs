@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
+use crate::epoll::Epoll;
 use crate::filesystem::FileHandle;
 use crate::locks::LockOwner;
 use crate::namespace::Place;
@@ -45,6 +46,7 @@ pub struct OpenFile {
     /// The locks that belong to the open file, once it has asked for one.
     locks: Mutex<Option<Box<LockOwner>>>,
     socket: Option<Arc<Socket>>,
+    epoll: Option<Arc<Epoll>>,
 }
 
 impl OpenFile {
@@ -66,6 +68,7 @@ impl OpenFile {
             offset: AtomicU64::new(0),
             locks: Mutex::new(None),
             socket: None,
+            epoll: None,
         }
     }
 
@@ -84,6 +87,16 @@ impl OpenFile {
     /// The socket, when it is one.
     pub(crate) fn as_socket(&self) -> Option<&Arc<Socket>> {
         self.socket.as_ref()
+    }
+
+    /// A list of watched files.
+    pub(crate) fn epoll(epoll: Arc<Epoll>) -> Self {
+        OpenFile { epoll: Some(epoll.clone()), ..OpenFile::stream(epoll, Access::READ_WRITE) }
+    }
+
+    /// The list of watched files, when it is one.
+    pub(crate) fn as_epoll(&self) -> Option<&Arc<Epoll>> {
+        self.epoll.as_ref()
     }
 
     /// What it is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::stream::{Readiness, Stream};
+use crate::stream::{Changes, Readiness, Stream};
 use crate::wait::{Event, Outcome, Wait};
 use crate::{Access, Errno, FileKind, Result, Stat};
 
@@ -30,6 +30,7 @@ struct State {
     /// How many writers and readers there ever were: an opener that waits for a peer must not miss one that came and went.
     writers_ever: u64,
     readers_ever: u64,
+    changes: Changes,
 }
 
 impl Pipe {
@@ -57,6 +58,10 @@ impl Pipe {
         drop(state);
         self.event.signal();
         PipeEnd { pipe: self.clone(), access, peers_ever, alone: peers == 0 }
+    }
+
+    fn room(&self, state: &State) -> usize {
+        self.capacity.saturating_sub(state.bytes.len())
     }
 
     /// Whether someone could read.
@@ -103,6 +108,8 @@ impl Drop for PipeEnd {
         state.writers -= usize::from(self.access.write);
         if state.readers == 0 && state.writers == 0 {
             state.bytes = VecDeque::new();
+        } else if state.readers == 0 || state.writers == 0 {
+            state.changes = Changes { read: state.changes.read + 1, write: state.changes.write + 1 };
         }
         drop(state);
         self.pipe.event.signal();
@@ -120,9 +127,11 @@ impl Stream for PipeEnd {
             return Ok(Outcome::Wait(Wait::new().or_event(&self.pipe.event, seen)));
         }
         let n = buf.len().min(state.bytes.len());
+        let full = self.pipe.room(&state) < PIPE_BUF;
         for (to, from) in buf.iter_mut().zip(state.bytes.drain(..n)) {
             *to = from;
         }
+        state.changes.write += u64::from(full && self.pipe.room(&state) >= PIPE_BUF);
         drop(state);
         if n > 0 {
             self.pipe.event.signal();
@@ -143,7 +152,7 @@ impl Stream for PipeEnd {
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
-        let room = self.pipe.capacity.saturating_sub(state.bytes.len());
+        let room = self.pipe.room(&state);
         if room < total.min(PIPE_BUF) {
             return Ok(Outcome::Wait(Wait::new().or_event(&self.pipe.event, seen)));
         }
@@ -153,6 +162,7 @@ impl Stream for PipeEnd {
             state.bytes.extend(part);
             left -= part.len();
         }
+        state.changes.read += u64::from(left < room);
         drop(state);
         if left < room {
             self.pipe.event.signal();
@@ -167,16 +177,20 @@ impl Stream for PipeEnd {
         let hangup = reading && state.writers == 0 && !(self.alone && state.writers_ever == self.peers_ever);
         Readiness {
             readable: reading && (!state.bytes.is_empty() || hangup),
-            writable: self.access.write
-                && (state.readers == 0 || self.pipe.capacity - state.bytes.len().min(self.pipe.capacity) >= PIPE_BUF),
+            writable: self.access.write && (state.readers == 0 || self.pipe.room(&state) >= PIPE_BUF),
             hangup,
             error: self.access.write && state.readers == 0,
+            read_closed: false,
             bytes: if reading { state.bytes.len() as u64 } else { 0 },
         }
     }
 
     fn event(&self) -> Option<Arc<Event>> {
         Some(self.pipe.event.clone())
+    }
+
+    fn changes(&self) -> Changes {
+        self.pipe.state.lock().changes
     }
 
     fn stat(&self) -> Stat {

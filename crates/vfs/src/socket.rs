@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::pipe::{Pipe, PipeEnd};
-use crate::stream::{Readiness, Stream};
+use crate::stream::{Changes, Readiness, Stream};
 use crate::wait::{Event, Outcome, Wait};
 use crate::{Access, Errno, FileKind, Result, Stat};
 
@@ -76,6 +76,8 @@ struct State {
     /// Whether the local port is this socket's to give back.
     bound: bool,
     role: Role,
+    /// How often the role has changed, or a connection has come in.
+    turns: u64,
 }
 
 enum Role {
@@ -106,7 +108,7 @@ fn connection(a: SocketAddrV4, b: SocketAddrV4, capacity: usize, ino: u64) -> (C
 
 impl Socket {
     pub fn new(network: &Arc<Network>, ino: u64) -> Arc<Self> {
-        let state = State { local: None, bound: false, role: Role::Idle };
+        let state = State { local: None, bound: false, role: Role::Idle, turns: 0 };
         Arc::new(Socket { network: network.clone(), state: Mutex::new(state), event: Arc::default(), ino })
     }
 
@@ -167,12 +169,14 @@ impl Socket {
             self.network.pending.fetch_add(1, Ordering::Relaxed);
             let (ours, theirs) = connection(local, peer, capacity, self.ino);
             waiting.push_back(theirs);
+            state.turns += 1;
             ours
         };
         listener.event.signal();
         let mut state = self.state.lock();
         state.local = Some(local);
         state.role = Role::Connected(ours);
+        state.turns += 1;
         drop(state);
         self.event.signal();
         Ok(())
@@ -192,14 +196,19 @@ impl Socket {
         let peer = connection.peer;
         let socket = Socket::new(&self.network, ino);
         let port = local.map_or(0, |local| local.port());
-        *socket.state.lock() =
-            State { local: Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)), bound: false, role: Role::Connected(connection) };
+        *socket.state.lock() = State {
+            local: Some(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)),
+            bound: false,
+            role: Role::Connected(connection),
+            turns: 0,
+        };
         Ok(Outcome::Ready((socket, peer)))
     }
 
     /// Ends one direction, or both. A socket that listens stops to when it is to read no more.
     pub fn shutdown(&self, read: bool, write: bool) -> Result<()> {
         let mut state = self.state.lock();
+        state.turns += 1;
         match &mut state.role {
             Role::Idle => return Err(Errno::ENOTCONN),
             Role::Listening { waiting, .. } if read => {
@@ -270,7 +279,7 @@ impl Stream for Socket {
     fn readiness(&self) -> Readiness {
         match &self.state.lock().role {
             // As Linux reports one that was never connected.
-            Role::Idle => Readiness { readable: true, writable: true, hangup: true, ..Readiness::default() },
+            Role::Idle => Readiness { writable: true, hangup: true, ..Readiness::default() },
             Role::Listening { waiting, .. } => Readiness { readable: !waiting.is_empty(), ..Readiness::default() },
             Role::Connected(connection) => {
                 let read = connection.read.readiness();
@@ -278,7 +287,14 @@ impl Stream for Socket {
                 // The other side gone is the end of what can be read; hung up is a socket with both directions ended.
                 let ended = read.hangup || connection.deaf;
                 let hangup = ended && connection.write.is_none();
-                Readiness { readable: read.readable || ended, writable, hangup, error: false, bytes: read.bytes }
+                Readiness {
+                    readable: read.readable || ended,
+                    writable,
+                    hangup,
+                    error: false,
+                    read_closed: ended,
+                    bytes: read.bytes,
+                }
             }
         }
     }
@@ -288,6 +304,13 @@ impl Stream for Socket {
             Role::Connected(connection) => connection.read.event(),
             Role::Idle | Role::Listening { .. } => Some(self.event.clone()),
         }
+    }
+
+    fn changes(&self) -> Changes {
+        let state = self.state.lock();
+        let Role::Connected(connection) = &state.role else { return Changes { read: state.turns, write: state.turns } };
+        let write = connection.write.as_ref().map_or(0, |write| write.changes().write);
+        Changes { read: connection.read.changes().read + state.turns, write: write + state.turns }
     }
 
     fn stat(&self) -> Stat {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_io::Timer;
 use stratafs::Wait;
 use stratafs_abi::{Abi, About, Flow, GuestFn, Stop};
-use stratafs_emscripten::{glue, runtime, split};
+use stratafs_emscripten::{glue, runtime, split, wasi};
 use wasmtime::{Caller, Linker, Memory, Result, WasmRet, WasmTy};
 
 use crate::Guest;
@@ -298,6 +298,7 @@ pub fn link_emscripten_sync<T: 'static>(
     stratafs_emscripten::split_functions!(link! wrap_blocking linker get);
     stratafs_emscripten::runtime_functions!(link! wrap_blocking linker get);
     stratafs_emscripten::glue_functions!(link! wrap_blocking linker get);
+    stratafs_emscripten::wasi_functions!(link! wrap_blocking linker get);
     Ok(())
 }
 
@@ -313,5 +314,6 @@ pub fn link_emscripten_async<T: Send + 'static>(
     stratafs_emscripten::split_functions!(link! wrap_awaiting linker get);
     stratafs_emscripten::runtime_functions!(link! wrap_awaiting linker get);
     stratafs_emscripten::glue_functions!(link! wrap_awaiting linker get);
+    stratafs_emscripten::wasi_functions!(link! wrap_awaiting linker get);
     Ok(())
 }

@@ -26,7 +26,7 @@ use thiserror::Error;
 pub use glue::PYTHON_STACK;
 pub use interface::{FuncType, Import, Interface, Kind, Type};
 
-use crate::{Generation, Split};
+use crate::{Generation, Split, Wasi};
 use glue::Glue;
 use shim::Shim;
 
@@ -265,17 +265,19 @@ impl<'a> Linker<'a> {
         self.shim.body(index, ty, body).map(|()| Source::Shim)
     }
 
-    /// The host's functions of the import's name, the generation's own first.
+    /// The host's functions of the import's name, the generation's and Emscripten's own first.
     fn candidates(&self, import: &Import) -> impl Iterator<Item = &'static Function> {
         let split = self.generation == Generation::Split;
         let all = self.host.get(import.name.as_str()).into_iter().flatten().copied();
         let mut all: Vec<_> = all
             .filter(|function| {
                 let module = function.about.module;
-                module == import.module || import.module == "env" && module == Split::MODULE && split
+                module == import.module
+                    || import.module == "env" && module == Split::MODULE && split
+                    || import.module == WASI && module == Wasi::MODULE
             })
             .collect();
-        all.sort_by_key(|function| function.about.module != Split::MODULE);
+        all.sort_by_key(|function| function.about.module == import.module);
         all.into_iter()
     }
 

@@ -2,6 +2,7 @@
 
 mod builder;
 mod descriptors;
+mod epoll;
 mod io;
 mod listing;
 mod locks;

@@ -16,6 +16,8 @@ pub struct PollFd {
     pub read: bool,
     /// Ask whether it can be written.
     pub write: bool,
+    /// Ask whether the other side of a socket will send no more.
+    pub read_closed: bool,
     /// What was found; `EBADF` when it is not open.
     pub ready: Result<Readiness>,
 }
@@ -24,13 +26,14 @@ impl PollFd {
     /// Asks about `fd`.
     #[must_use]
     pub fn new(fd: Fd, read: bool, write: bool) -> Self {
-        PollFd { fd, read, write, ready: Ok(Readiness::default()) }
+        PollFd { fd, read, write, read_closed: false, ready: Ok(Readiness::default()) }
     }
 
     /// Whether there is something to report: what was asked for, the other side gone, or an error.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.ready.map_or(true, |r| (self.read && r.readable) || (self.write && r.writable) || r.hangup || r.error)
+        let asked = |r: Readiness| (self.read && r.readable) || (self.write && r.writable) || (self.read_closed && r.read_closed);
+        self.ready.map_or(true, |r| asked(r) || r.hangup || r.error)
     }
 }
 
@@ -69,23 +72,28 @@ impl Process {
         let mut ready = 0;
         for fd in fds.iter_mut() {
             let descriptor = self.fds.get(fd.fd);
-            let event = descriptor.ok().and_then(|d| d.file.as_stream()).and_then(|stream| stream.event());
-            // Before the readiness is looked at, so that a change in between ends the wait.
-            let seen = event.as_ref().map_or(0, |event| event.times());
+            if let Some(stream) = descriptor.ok().and_then(|descriptor| descriptor.file.as_stream()) {
+                // Before the readiness is looked at, so that a change in between ends the wait.
+                wait = stream.or_changes(wait);
+            }
             fd.ready = descriptor.and_then(readiness);
             ready += usize::from(fd.is_ready());
-            if let Some(event) = event {
-                wait = wait.or_event(&event, seen);
-            }
         }
-        let now = Instant::now();
-        let since = if let Some(Pending::Poll(since)) = pending { since } else { now };
-        let until = timeout.and_then(|timeout| since.checked_add(timeout));
-        if ready > 0 || until.is_some_and(|until| until <= now) {
+        if ready > 0 {
             return Ok(Outcome::Ready(ready));
         }
-        wait.until = until;
+        Ok(self.wait_on(wait, pending, timeout).map_or(Outcome::Ready(ready), Outcome::Wait))
+    }
+
+    /// `wait` with the moment when `timeout` will have passed since the call was first run, which `pending` knows; none when it has passed.
+    pub(super) fn wait_on(&mut self, mut wait: Wait, pending: Option<Pending>, timeout: Option<Duration>) -> Option<Wait> {
+        let now = Instant::now();
+        let since = if let Some(Pending::Poll(since)) = pending { since } else { now };
+        wait.until = timeout.and_then(|timeout| since.checked_add(timeout));
+        if wait.until.is_some_and(|until| until <= now) {
+            return None;
+        }
         self.pending = Some(Pending::Poll(since));
-        Ok(Outcome::Wait(wait))
+        Some(wait)
     }
 }

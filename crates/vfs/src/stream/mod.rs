@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub use host::{HostInput, HostOutput};
 use parking_lot::Mutex;
 
-use crate::wait::{Event, Outcome};
+use crate::wait::{Event, Outcome, Wait};
 use crate::{Errno, FileKind, Result, Stat};
 
 /// What can be done on a stream without waiting.
@@ -22,8 +22,19 @@ pub struct Readiness {
     pub hangup: bool,
     /// Writing fails with `EPIPE`.
     pub error: bool,
+    /// The other side of a socket will send no more.
+    pub read_closed: bool,
     /// Bytes that are known to be there to read.
     pub bytes: u64,
+}
+
+/// How often the readiness of a stream has risen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Something came to read.
+    pub read: u64,
+    /// Room came to write.
+    pub write: u64,
 }
 
 /// Rows and columns of a terminal.
@@ -61,6 +72,19 @@ pub trait Stream: Send + Sync {
     /// What is signalled when the readiness changes; none for a stream that is always ready.
     fn event(&self) -> Option<Arc<Event>> {
         None
+    }
+
+    /// `wait`, ended when the readiness changes after this call.
+    fn or_changes(&self, wait: Wait) -> Wait {
+        let Some(event) = self.event() else { return wait };
+        let seen = event.times();
+        wait.or_event(&event, seen)
+    }
+
+    /// How often the readiness has risen: what tells an edge. A stream that does not count them apart counts its events.
+    fn changes(&self) -> Changes {
+        let times = self.event().map_or(0, |event| event.times());
+        Changes { read: times, write: times }
     }
 
     /// Its attributes: a pipe's or a character device's.
