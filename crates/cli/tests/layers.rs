@@ -160,3 +160,21 @@ print(sorted(os.listdir('/w')), sorted(os.listdir('/w/moved')), open('/w/moved/b
     let name = scratch.says(&["--overlay", "data", "-c", "print(open('/data/a.txt').read(), end='')"]);
     assert_eq!(name, "from the host\n");
 }
+
+#[test]
+fn ghsa_4mq4_7rw3_vm5j_cve_2023_51661_a_guest_without_layers_makes_nothing_where_it_is_started() {
+    let scratch = Scratch::new();
+    scratch.file("there", "as it was");
+    let outside = scratch.path("there");
+    let code = format!(
+        "{TRY}import os
+for path in ['made', './made', '../made', '/made', '/tmp/made', {outside:?}]: attempt(path)
+os.mkdir('made-dir'); os.symlink('/etc/passwd', 'made-link')
+print(os.path.exists('/etc/passwd'), os.path.exists({outside:?}))"
+    );
+    let said = scratch.says(&["-c", &code]);
+    assert_eq!(said, "written\nwritten\nwritten\nwritten\nwritten\nENOENT\nFalse False\n");
+    let names: Vec<_> = std::fs::read_dir(scratch.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["there"]);
+    assert_eq!(scratch.read("there"), "as it was");
+}
