@@ -178,3 +178,31 @@ print(os.path.exists('/etc/passwd'), os.path.exists({outside:?}))"
     assert_eq!(names, ["there"]);
     assert_eq!(scratch.read("there"), "as it was");
 }
+
+#[test]
+fn faults_come_as_the_option_says_and_not_into_what_is_copied_out() {
+    let scratch = layered();
+    let code = "
+import errno
+for n in range(4):
+  try:
+    with open('/data/f', 'ab', buffering=0) as f: print(f.write(b'0123456789'))
+  except OSError as e: print(errno.errorcode[e.errno])
+try: print(open('/elsewhere', 'w').write('x'))
+except OSError as e: print(errno.errorcode[e.errno])
+";
+    let rules = "write@2=EIO,write@3=short,full=18,read=EIO::/data";
+    let said = scratch.says(&["--mem", "/data", "--fault", rules, "--copy-out", "/data/f=out", "-c", code]);
+    assert_eq!(said, "10\nEIO\n5\n3\n1\n");
+    assert_eq!(scratch.read("out"), "012345678901234012");
+    let said = scratch.says(&[
+        "--fault",
+        "create@1=EROFS",
+        "-c",
+        "
+try: open('/a', 'w')
+except OSError as e: print(e.errno, type(e).__name__)
+open('/a', 'w'); print(open('/etc/motd').read().count('stratafs') > 0)",
+    ]);
+    assert_eq!(said, "69 OSError\nTrue\n");
+}

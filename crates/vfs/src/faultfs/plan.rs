@@ -96,7 +96,7 @@ pub struct Rule {
 pub struct Plan {
     /// What [`When::OneIn`] follows from: the same seed and the same calls give the same faults.
     pub seed: u64,
-    /// Looked at in order; the first error ends a call.
+    /// Looked at in order; the first error is the call's. Every rule counts the calls that it is about, failed ones too.
     pub rules: Vec<Rule>,
     /// Bytes that can be written in all, whatever is freed meanwhile; then writes get `ENOSPC`. The one that crosses it comes short.
     pub full: Option<u64>,
@@ -169,19 +169,23 @@ impl Faults {
         if self.is_paused() {
             return Ok(false);
         }
-        let mut short = false;
+        let mut result = Ok(false);
         for (index, rule) in self.0.plan.rules.iter().enumerate() {
             if rule.call.is_some_and(|other| other != call) || !self.strikes(index, rule.when) {
                 continue;
             }
+            // A call that has failed goes on to be counted: the third is the third for every rule.
+            if result.is_err() {
+                continue;
+            }
             self.struck();
             match rule.fault {
-                Fault::Error(errno) => return Err(errno),
-                Fault::Short => short = true,
+                Fault::Error(errno) => result = Err(errno),
+                Fault::Short => result = Ok(true),
                 Fault::Slow(time) => std::thread::sleep(time),
             }
         }
-        Ok(short)
+        result
     }
 
     /// Comes around a write of `bufs`, which `write` does with as many bytes as there may be.

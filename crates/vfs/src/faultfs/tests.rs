@@ -90,6 +90,22 @@ fn only_the_nth_call_fails() {
 }
 
 #[test]
+fn every_rule_counts_every_call_that_it_is_about() {
+    let error = |n, errno| rule(Call::Write, When::Nth(n), Fault::Error(errno));
+    let rules = vec![
+        error(1, Errno::EIO),
+        error(1, Errno::EPERM),
+        error(2, Errno::EDQUOT),
+        rule(Call::Write, When::Nth(3), Fault::Short),
+    ];
+    let (mut process, faults) = process(Plan { rules, ..Plan::default() });
+    let fd = open(&mut process, "file", new()).unwrap();
+    let results: Vec<_> = (0..4).map(|_| write(&mut process, fd, b"abcd")).collect();
+    assert_eq!(results, [Err(Errno::EIO), Err(Errno::EDQUOT), Ok(2), Ok(4)]);
+    assert_eq!(faults.injected(), 3);
+}
+
+#[test]
 fn short_calls_move_a_half_and_never_nothing() {
     let rules = [Call::Read, Call::Write].map(|call| rule(call, When::OneIn(1), Fault::Short)).to_vec();
     let (mut process, _) = process(Plan { rules, ..Plan::default() });
