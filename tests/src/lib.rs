@@ -7,6 +7,7 @@ mod calls;
 pub mod case;
 pub mod cases;
 pub mod guest;
+pub mod invariants;
 pub mod model;
 pub mod native;
 pub mod posix;

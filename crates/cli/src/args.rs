@@ -130,6 +130,14 @@ pub struct CommonArgs {
     /// When the guest has ended, however it did, copy this file, or what is in this directory, to the host.
     #[arg(long, value_name = "GUEST=HOST", help_heading = "Layers")]
     pub copy_out: Vec<OsString>,
+    /// Have calls fail in the layer at GUEST (/ when it is left out), to see how the guest bears it.
+    ///
+    /// RULE is CALL[@WHEN]=FAULT. CALL: lookup, stat, list, open, readlink, create, remove, rename, link, setattr, read, write, sync,
+    /// allocate, any. WHEN: 3 for the third such call, 1in20 for one in twenty; all when left out. FAULT: the name of an error (EIO, ENOSPC, …), short
+    /// (a read or write of half), or a time such as 5ms that it takes longer. full=64K: ENOSPC behind so many written bytes. seed=7: other ones in twenty.
+    /// Example: --fault write@1in20=EIO,read@1in3=short,seed=7::/data
+    #[arg(long, value_name = "RULE[,RULE…][::GUEST]", help_heading = "Layers")]
+    pub fault: Vec<String>,
     /// Set a variable in the guest's environment.
     #[arg(long, value_name = "K=V", help_heading = "Environment")]
     pub env: Vec<OsString>,

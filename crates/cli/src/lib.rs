@@ -6,6 +6,7 @@ pub mod cache;
 mod copy_out;
 mod env;
 pub mod error;
+mod fault;
 pub mod fetch;
 mod interface;
 mod known;

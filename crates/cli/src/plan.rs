@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::args::{CommonArgs, PythonArgs, RunArgs};
 use crate::env::Environment;
 use crate::error::{Result, usage};
+use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub layers: Vec<LayerSpec>,
     /// Files to be made in the memory root before the run; left out when a layer stands at `/`.
     pub files: Vec<MemFile>,
+    /// What goes wrong in which layer.
+    pub faults: Vec<FaultSpec>,
     /// What is taken out at the end, whatever the exit code.
     pub copy_outs: Vec<CopyOutSpec>,
     /// What the guest may use.
@@ -81,12 +84,14 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     let options = LayerOptions { dir: &args.dir, dir_rw: &args.dir_rw, overlay: &args.overlay, zip: &args.zip, mem: &args.mem };
     let mut env = Environment::default();
     env.add(&args.env_inherit, &args.env, |name| std::env::var_os(name))?;
+    let layers = options.parse()?;
     Ok(Plan {
         module: Module::default(),
         argv: Vec::new(),
         cwd: args.cwd.as_deref().map(cwd).transpose()?,
         env: env.pairs(),
-        layers: options.parse()?,
+        faults: args.fault.iter().map(|text| FaultSpec::parse(text, &layers)).collect::<Result<_>>()?,
+        layers,
         files: vec![MemFile { path: fixed_path("/etc/motd")?, contents: greeting() }],
         copy_outs: args.copy_out.iter().map(|text| CopyOutSpec::parse(text)).collect::<Result<_>>()?,
         limits: RunLimits::parse(&args.limit)?,
@@ -189,6 +194,7 @@ pub fn for_own_script(
         env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
         layers,
         files: Vec::new(),
+        faults: Vec::new(),
         copy_outs: Vec::new(),
         limits: RunLimits::default(),
         timeout: None,

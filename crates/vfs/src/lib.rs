@@ -24,6 +24,7 @@ mod types;
 mod walk;
 
 pub mod devfs;
+pub mod faultfs;
 #[cfg(unix)]
 pub mod hostfs;
 pub mod memfs;

@@ -8,6 +8,7 @@ mod wasmtime;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
+use stratafs::faultfs::Faults;
 use stratafs::stream::{HostInput, HostOutput};
 use stratafs::{Interrupt, Layer, Process, Tree};
 use stratafs_abi::Tracer;
@@ -79,11 +80,14 @@ enum Stopped {
 /// A layer that cannot be mounted; a trace that cannot be written; a module that the engine refuses.
 pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) -> Result<Ended> {
     let stopper = Stopper::new();
-    let (process, outputs) = process(plan, stopper.interrupt())?;
+    let faults: Vec<Faults> = plan.faults.iter().map(|spec| spec.plan.clone().into()).collect();
+    let (process, outputs) = process(plan, &faults, stopper.interrupt())?;
     let run = match plan.engine {
         EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper)?,
         EngineKind::Wasmi => wasmi::run(plan, process, &stopper)?,
     };
+    // What the guest has left is read as it is.
+    faults.iter().for_each(|faults| faults.pause(true));
     let past_output = outputs.iter().any(|output| output.is_past_limit());
     let ended = ended(plan, &run, past_output, &stopper);
     if let Some(mut tracer) = run.tracer {
@@ -127,11 +131,14 @@ fn begin(plan: &Plan) -> Result<Option<Tracer>> {
 }
 
 /// The guest's process over the plan's tree, and its two outputs.
-fn process(plan: &Plan, interrupt: &Interrupt) -> Result<(Process, [std::sync::Arc<HostOutput>; 2])> {
+fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Process, [std::sync::Arc<HostOutput>; 2])> {
     let limits = plan.limits.vfs.clone();
     let mut tree = Tree::new(limits.clone());
     for spec in &plan.layers {
         tree = tree.layer(spec.guest.as_bytes(), layer(spec));
+    }
+    for (spec, faults) in plan.faults.iter().zip(faults) {
+        tree = tree.faults(spec.guest.as_bytes(), faults.clone());
     }
     if !plan.layers.iter().any(|spec| spec.guest.is_root()) {
         for file in &plan.files {
