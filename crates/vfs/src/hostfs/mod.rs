@@ -375,15 +375,6 @@ impl Filesystem for HostFs {
         Ok(stat)
     }
 
-    /// Asks the host once where nothing is remembered.
-    fn stat_in(&self, dir: &HostNode, name: Name<'_>) -> Result<Stat> {
-        if self.cache.is_some() || self.only.is_some() || dir.kind() != FileKind::Directory {
-            return self.stat(&self.lookup(dir, name)?.node);
-        }
-        let (Entry { node, .. }, stat) = self.look(dir, name.as_bytes())?;
-        Ok(attr::stat(&stat, node.key()))
-    }
-
     fn read_dir(&self, dir: &HostNode, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()> {
         if dir.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
