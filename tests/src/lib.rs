@@ -8,6 +8,7 @@ pub mod case;
 pub mod cases;
 pub mod emscripten;
 pub mod guest;
+pub mod invariants;
 pub mod model;
 pub mod native;
 pub mod posix;

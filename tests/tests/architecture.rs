@@ -86,7 +86,7 @@ fn each_line(path: &str, lines: Vec<usize>) -> Vec<String> {
     lines.into_iter().map(|line| format!("  {path}:{line}")).collect()
 }
 
-const BACKENDS: [&str; 5] = ["memfs", "hostfs", "zipfs", "overlay", "devfs"];
+const BACKENDS: [&str; 6] = ["memfs", "hostfs", "zipfs", "overlay", "devfs", "faultfs"];
 
 fn is_backend(path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
@@ -158,7 +158,9 @@ fn abis_name_no_backend_and_the_core_names_no_abi() {
         if !dir.is_dir() {
             continue;
         }
-        let forbidden = ["memfs", "hostfs", "zipfs", "overlay", "devfs", "MemFs", "HostFs", "ZipFs", "Overlay", "DevFs"];
+        let forbidden = [
+            "memfs", "hostfs", "zipfs", "overlay", "devfs", "faultfs", "MemFs", "HostFs", "ZipFs", "Overlay", "DevFs", "FaultFs",
+        ];
         for (path, text) in sources(&dir).iter().filter(|(path, _)| !is_test(path)) {
             found.extend(each_line(&format!("{abi}/{path}"), naming(text, &forbidden)));
         }

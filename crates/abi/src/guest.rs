@@ -54,6 +54,14 @@ impl<M> Guest<M> {
         Guest { process, tracer: None, memory: None, registers: Registers::default() }
     }
 
+    /// Tells what an adapter has learnt of a guest that is Emscripten's: its memory, and where its C library keeps `environ`. Such a guest
+    /// knows of no directories that are open from the start, and has its first file at descriptor 3.
+    pub fn is_emscripten(&mut self, memory: Option<M>, environ: Option<Ptr>) {
+        self.memory = memory;
+        self.registers.environ = environ;
+        self.process.close_preopens();
+    }
+
     /// Has `tracer` record the guest's calls.
     #[must_use]
     pub fn traced(mut self, tracer: Tracer) -> Self {

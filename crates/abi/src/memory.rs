@@ -150,6 +150,20 @@ impl<'a> GuestMemory<'a> {
         Ok(())
     }
 
+    /// Copies the `len` bytes at `src` to `dest`; the two may overlap.
+    ///
+    /// # Errors
+    /// `EFAULT`; nothing is written then.
+    pub fn copy(&mut self, dest: Ptr, src: Ptr, len: Size) -> Result<()> {
+        self.check(src, len)?;
+        self.check(dest, len)?;
+        if len.0 > 0 {
+            let start = src.0 as usize;
+            self.bytes.copy_within(start..start + len.get(), dest.0 as usize);
+        }
+        Ok(())
+    }
+
     #[inline]
     fn array<const N: usize>(&self, at: Ptr) -> Result<[u8; N]> {
         let start = at.0 as usize;
@@ -255,6 +269,9 @@ mod tests {
         assert_eq!(memory.bytes(Ptr::new(u32::MAX), Size::new(u32::MAX)), Err(Errno::EFAULT));
         assert_eq!(memory.check(Ptr::new(8), Size::new(1)), Err(Errno::EFAULT));
         assert_eq!(memory.fill(Ptr::new(4), Size::new(5), |_| Ok(())), Err(Errno::EFAULT));
+        assert_eq!(memory.copy(Ptr::new(0), Ptr::new(4), Size::new(5)), Err(Errno::EFAULT));
+        assert_eq!(memory.copy(Ptr::new(4), Ptr::new(0), Size::new(5)), Err(Errno::EFAULT));
+        assert_eq!(memory.copy(Ptr::new(9), Ptr::new(u32::MAX), Size::new(0)), Ok(()));
         assert_eq!(bytes, [7; 8]);
     }
 

@@ -166,3 +166,17 @@ number_slots! {
     Size, u32, Shape::Size, raw => Size::new(raw), value => value.raw();
     Ptr, u32, Shape::Pointer, raw => Ptr::new(raw), value => format_args!("{:#x}", value.raw());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_float_is_passed_by_its_bits() {
+        for value in [0.0, -0.0, 1.5, f64::MIN_POSITIVE, f64::INFINITY, -1e300] {
+            assert_eq!(f64::from_raw(value.into_raw()).to_bits(), value.to_bits());
+        }
+        assert_eq!(f64::from_raw(f64::NAN.into_raw()).to_bits(), f64::NAN.to_bits());
+        assert_eq!(f64::TYPE, ValType::F64);
+    }
+}

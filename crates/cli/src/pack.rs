@@ -16,11 +16,12 @@ use crate::args::PackArgs;
 use crate::copy_out::GuestTree;
 use crate::error::{Ended, Result, failed, usage};
 use crate::layers::{self, LayerSpec, Lower, Source, reason};
+use crate::module::{EngineKind, Module};
 use crate::plan::{self, Plan};
-use crate::{python, run};
+use crate::{fetch, python, run};
 
 /// Where the guest leaves the library.
-const OUT: &str = "/out";
+pub const OUT: &str = "/out";
 
 /// Takes the library out of the archive that CPython's own modules were imported from.
 const EXTRACT: &str = "\
@@ -29,11 +30,12 @@ with zipfile.ZipFile(zipfile.__spec__.loader.archive) as archive:
     archive.extractall('/out')
 ";
 
-/// Copies /src and puts a .pyc that is never checked against its source beside each source that compiles.
+/// Copies /src and puts a .pyc that is never checked against its source beside each source that compiles. @PREFIX@ is where the library
+/// will be used.
 const COMPILE: &str = "\
 import importlib.util, os, py_compile, shutil, sys, warnings
 warnings.simplefilter('ignore')
-home = '/python/lib/python%d.%d' % sys.version_info[:2]
+home = '@PREFIX@/lib/python%d.%d' % sys.version_info[:2]
 skipped = {'__pycache__', 'site-packages', 'dist-packages'}
 for top, dirs, files in os.walk('/src'):
     dirs[:] = sorted(set(dirs) - skipped)
@@ -89,17 +91,25 @@ pub fn pack(args: &PackArgs) -> Result<u8> {
 }
 
 fn prepare(args: &PackArgs) -> Result<Plan> {
-    let mut layers =
-        vec![LayerSpec { guest: plan::fixed_path(OUT)?, source: Source::Memory, given: "the guest's output".to_owned() }];
-    let code = match &args.from {
-        None => EXTRACT,
-        Some(from) => {
-            layers.push(source_layer(from)?);
-            COMPILE
-        }
-    };
+    let module = fetch::python(args.runtime.as_deref(), args.engine)?;
+    match &args.from {
+        None => plan::for_own_script(module, args.engine, EXTRACT, &[], vec![output()?]),
+        Some(from) => compiling(module, args.engine, from, python::PYTHON_HOME, Vec::new()),
+    }
+}
+
+fn output() -> Result<LayerSpec> {
+    Ok(LayerSpec { guest: plan::fixed_path(OUT)?, source: Source::Memory, given: "the guest's output".to_owned() })
+}
+
+/// The run in which `module` compiles the library `from` for use below `prefix`, and leaves it at [`OUT`].
+///
+/// # Errors
+/// When `from` holds no library, or the module is not fit.
+pub fn compiling(module: Module, engine: EngineKind, from: &Path, prefix: &str, mut layers: Vec<LayerSpec>) -> Result<Plan> {
+    layers.extend([output()?, source_layer(from)?]);
     // Without the fixed seed the order of set constants, and with it the compiled bytes, would change from run to run.
-    plan::for_own_script(args.runtime.as_deref(), args.engine, code, &[("PYTHONHASHSEED", "0")], layers)
+    plan::for_own_script(module, engine, &COMPILE.replace("@PREFIX@", prefix), &[("PYTHONHASHSEED", "0")], layers)
 }
 
 /// The given library at `/src`.

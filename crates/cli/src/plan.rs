@@ -1,6 +1,6 @@
 //! A run, wholly checked before anything is done: what the command line becomes.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::args::{CommonArgs, PythonArgs, RunArgs};
 use crate::env::Environment;
 use crate::error::{Result, usage};
+use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
@@ -20,6 +21,8 @@ pub struct Plan {
     pub module: Module,
     /// The guest's arguments, its own name first.
     pub argv: Vec<Vec<u8>>,
+    /// Where the guest's paths start that do not start at `/`.
+    pub cwd: Option<GuestPath>,
     /// The guest's environment, `K=V` each.
     pub env: Vec<Vec<u8>>,
     /// The layers, outer ones first. When the first does not stand at `/`, the root is memory. `/tmp` (memory) and `/dev`
@@ -27,6 +30,8 @@ pub struct Plan {
     pub layers: Vec<LayerSpec>,
     /// Files to be made in the memory root before the run; left out when a layer stands at `/`.
     pub files: Vec<MemFile>,
+    /// What goes wrong in which layer.
+    pub faults: Vec<FaultSpec>,
     /// What is taken out at the end, whatever the exit code.
     pub copy_outs: Vec<CopyOutSpec>,
     /// What the guest may use.
@@ -79,11 +84,14 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     let options = LayerOptions { dir: &args.dir, dir_rw: &args.dir_rw, overlay: &args.overlay, zip: &args.zip, mem: &args.mem };
     let mut env = Environment::default();
     env.add(&args.env_inherit, &args.env, |name| std::env::var_os(name))?;
+    let layers = options.parse()?;
     Ok(Plan {
         module: Module::default(),
         argv: Vec::new(),
+        cwd: args.cwd.as_deref().map(cwd).transpose()?,
         env: env.pairs(),
-        layers: options.parse()?,
+        faults: args.fault.iter().map(|text| FaultSpec::parse(text, &layers)).collect::<Result<_>>()?,
+        layers,
         files: vec![MemFile { path: fixed_path("/etc/motd")?, contents: greeting() }],
         copy_outs: args.copy_out.iter().map(|text| CopyOutSpec::parse(text)).collect::<Result<_>>()?,
         limits: RunLimits::parse(&args.limit)?,
@@ -93,6 +101,10 @@ fn common(args: &CommonArgs) -> Result<Plan> {
         engine: args.engine,
         notes: Vec::new(),
     })
+}
+
+fn cwd(path: &OsStr) -> Result<GuestPath> {
+    GuestPath::new(path.as_bytes()).map_err(|why| usage!("--cwd {}: {why}", path.display()))
 }
 
 fn trace_to(file: Option<&Path>) -> Result<TraceTo> {
@@ -135,12 +147,15 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     let mut arguments: Vec<Vec<u8>> = bytes(&args.args).collect();
     python::place_script(&mut arguments, &mut plan)?;
     let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
-    let variables = variables(&plan.env);
-    plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
-    module::check(&plan.module, plan.engine, &run::provides)?;
-    let mut env = variables;
-    if let Some(stdlib) = stdlib {
-        python::place_stdlib(stdlib, &plan.module, &mut plan.layers, &mut env)?;
+    let mut env = variables(&plan.env);
+    if args.pyodide {
+        python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+    } else {
+        plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
+        module::check(&plan.module, plan.engine, &run::provides)?;
+        if let Some(stdlib) = stdlib {
+            python::place_stdlib(stdlib, &plan.module, &mut plan.layers, &mut env)?;
+        }
     }
     if env.get(b"HOME").is_none() {
         env.set(b"HOME", b"/");
@@ -164,21 +179,22 @@ fn variables(pairs: &[Vec<u8>]) -> Environment {
 /// # Errors
 /// The first thing that is wrong.
 pub fn for_own_script(
-    runtime: Option<&Path>,
+    module: Module,
     engine: EngineKind,
     code: &str,
     env: &[(&str, &str)],
     mut layers: Vec<LayerSpec>,
 ) -> Result<Plan> {
     layers::order(&mut layers)?;
-    let module = fetch::python(runtime, engine)?;
     module::check(&module, engine, &run::provides)?;
     Ok(Plan {
         module,
         argv: [&b"python"[..], b"-I", b"-c", code.as_bytes()].into_iter().map(<[u8]>::to_vec).collect(),
+        cwd: None,
         env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
         layers,
         files: Vec::new(),
+        faults: Vec::new(),
         copy_outs: Vec::new(),
         limits: RunLimits::default(),
         timeout: None,

@@ -10,8 +10,9 @@ use crate::env::Environment;
 use crate::error::{Result, usage};
 use crate::fetch;
 use crate::layers::{self, GuestPath, LayerSpec, Lower, Source, single_file};
-use crate::module::Module;
+use crate::module::{EngineKind, Module};
 use crate::plan::Plan;
+use crate::pyodide::Pyodide;
 
 /// What Python's own arguments ask it to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +170,24 @@ pub fn place_stdlib(mut stdlib: LayerSpec, module: &Module, layers: &mut Vec<Lay
     env.set(b"PYTHONHOME", &home);
     layers.push(stdlib);
     layers::order(layers)
+}
+
+/// Makes the module of the plan CPython 3.14 for Emscripten, and puts its library, or the given one, where that looks for it.
+///
+/// # Errors
+/// An engine without exceptions; a runtime that cannot be fetched or converted; another layer at that place.
+pub fn place_pyodide(stdlib: Option<LayerSpec>, zipimport: bool, plan: &mut Plan) -> Result<()> {
+    if plan.engine != EngineKind::Wasmtime {
+        return Err(usage!("--pyodide needs WebAssembly exceptions, which {} lacks: leave --engine out", plan.engine));
+    }
+    let pyodide = Pyodide::cached()?;
+    plan.module = pyodide.module();
+    plan.layers.extend(match stdlib {
+        None if zipimport => pyodide.archived_library()?,
+        None => pyodide.library()?,
+        Some(stdlib) => pyodide.other_library(stdlib)?,
+    });
+    layers::order(&mut plan.layers)
 }
 
 /// `lib/python3.12`: the directory that CPython was built with; its number is read from the module.

@@ -12,6 +12,7 @@ fn plan(layers: Vec<LayerSpec>) -> Plan {
         env: Vec::new(),
         layers,
         files: Vec::new(),
+        faults: Vec::new(),
         copy_outs: Vec::new(),
         limits: RunLimits::default(),
         timeout: None,

@@ -121,6 +121,9 @@ fn layers() {
         (&["--zip", "data"], "data is not a zip archive but a directory"),
         (&["--overlay", "data+cut.zip"], "cut.zip is not a zip archive, or is damaged"),
         (&["--overlay", "data+none"], "none: there is no such file"),
+        (&["--fault", "write=OOPS"], "--fault write=OOPS: `OOPS` is not the name of an error"),
+        (&["--fault", "sing@1=EIO"], "--fault sing@1=EIO: there is no call `sing`"),
+        (&["--dir", "data", "--fault", "read=EIO::/date"], "no layer is at /date"),
         (&["--copy-out", "/out"], "--copy-out /out: needs GUEST=HOST"),
         (&["--copy-out", "/out=none/x"], "none: there is no such file"),
     ] {

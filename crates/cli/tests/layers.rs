@@ -160,3 +160,49 @@ print(sorted(os.listdir('/w')), sorted(os.listdir('/w/moved')), open('/w/moved/b
     let name = scratch.says(&["--overlay", "data", "-c", "print(open('/data/a.txt').read(), end='')"]);
     assert_eq!(name, "from the host\n");
 }
+
+#[test]
+fn ghsa_4mq4_7rw3_vm5j_cve_2023_51661_a_guest_without_layers_makes_nothing_where_it_is_started() {
+    let scratch = Scratch::new();
+    scratch.file("there", "as it was");
+    let outside = scratch.path("there");
+    let code = format!(
+        "{TRY}import os
+for path in ['made', './made', '../made', '/made', '/tmp/made', {outside:?}]: attempt(path)
+os.mkdir('made-dir'); os.symlink('/etc/passwd', 'made-link')
+print(os.path.exists('/etc/passwd'), os.path.exists({outside:?}))"
+    );
+    let said = scratch.says(&["-c", &code]);
+    assert_eq!(said, "written\nwritten\nwritten\nwritten\nwritten\nENOENT\nFalse False\n");
+    let names: Vec<_> = std::fs::read_dir(scratch.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["there"]);
+    assert_eq!(scratch.read("there"), "as it was");
+}
+
+#[test]
+fn faults_come_as_the_option_says_and_not_into_what_is_copied_out() {
+    let scratch = layered();
+    let code = "
+import errno
+for n in range(4):
+  try:
+    with open('/data/f', 'ab', buffering=0) as f: print(f.write(b'0123456789'))
+  except OSError as e: print(errno.errorcode[e.errno])
+try: print(open('/elsewhere', 'w').write('x'))
+except OSError as e: print(errno.errorcode[e.errno])
+";
+    let rules = "write@2=EIO,write@3=short,full=18,read=EIO::/data";
+    let said = scratch.says(&["--mem", "/data", "--fault", rules, "--copy-out", "/data/f=out", "-c", code]);
+    assert_eq!(said, "10\nEIO\n5\n3\n1\n");
+    assert_eq!(scratch.read("out"), "012345678901234012");
+    let said = scratch.says(&[
+        "--fault",
+        "create@1=EROFS",
+        "-c",
+        "
+try: open('/a', 'w')
+except OSError as e: print(e.errno, type(e).__name__)
+open('/a', 'w'); print(open('/etc/motd').read().count('stratafs') > 0)",
+    ]);
+    assert_eq!(said, "69 OSError\nTrue\n");
+}

@@ -35,6 +35,7 @@ const SPLIT_NAMES: &[&str] = &[
     "__syscall_readlink",
     "__syscall_rename",
     "__syscall_unlink",
+    "__clock_gettime",
     "clock",
     "clock_getres",
     "clock_gettime",

@@ -53,6 +53,7 @@ pub use ioctl::__syscall_ioctl;
 pub mod glue {
     pub use crate::micropython::{micropython_raised, micropython_source};
     pub use crate::mmap::{mmap, msync, munmap, sync_mappings};
+    pub use crate::runtime::addrinfo;
 }
 
 pub use layout::{Stat88, Stat96};
@@ -269,6 +270,7 @@ macro_rules! wasi_functions {
 macro_rules! glue_functions {
     ($each:ident! $($with:tt)*) => {
         $each! { { $($with)* } [glue] $crate::Glue;
+            addrinfo(node, service, hint, at, address);
             micropython_raised(at, len);
             micropython_source(part, buf, size);
             mmap(at, len, prot, flags, fd, offset);

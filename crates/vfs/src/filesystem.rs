@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::pipe::Pipe;
-use crate::{Access, Cookie, DirEntry, Errno, FileKind, Name, NewKind, Removal, Result, SetAttr, Stat, StatFs};
+use crate::{Access, Cookie, DirEntry, Errno, FileKind, Name, Names, NewKind, Removal, Result, SetAttr, Stat, StatFs};
 
 /// What a lookup finds.
 #[derive(Debug, Clone)]
@@ -54,13 +54,38 @@ pub trait Filesystem: Send + Sync + 'static {
     /// `EIO` and what the storage gives; memory backends never fail.
     fn stat(&self, node: &Self::Node) -> Result<Stat>;
 
-    /// The attributes of `name` in `dir`: [`lookup`](Filesystem::lookup) and [`stat`](Filesystem::stat) in one, where that is cheaper.
+    /// Goes down from `dir` by `names` as far as they are directories, where that is cheaper than one [`lookup`](Filesystem::lookup) after the
+    /// other. Answers where it got to; stays where it is before anything else than a directory, which is the walk's to look at.
+    ///
+    /// # Errors
+    /// As [`lookup`](Filesystem::lookup), for `dir` alone.
+    #[inline]
+    fn descend(&self, dir: &Self::Node, names: &mut Names<'_, '_>) -> Result<Option<Self::Node>> {
+        let _ = (dir, names);
+        Ok(None)
+    }
+
+    /// Finds what `names` lead to from `dir`, where that is cheaper in one step. None, or a symbolic link, when the walk must go there itself:
+    /// when the names do not reach to the end of the path, when one on the way is a link, and whenever the filesystem would rather be asked name
+    /// by name.
+    ///
+    /// # Errors
+    /// `ENOENT` and `ENOTDIR` on the way; as [`lookup`](Filesystem::lookup).
+    #[inline]
+    fn lookup_at(&self, dir: &Self::Node, names: &mut Names<'_, '_>) -> Result<Option<Entry<Self::Node>>> {
+        let _ = (dir, names);
+        Ok(None)
+    }
+
+    /// The attributes of what `names` lead to from `dir`: [`lookup_at`](Filesystem::lookup_at) and [`stat`](Filesystem::stat) in one. None also
+    /// for a symbolic link.
     ///
     /// # Errors
     /// As these two.
     #[inline]
-    fn stat_in(&self, dir: &Self::Node, name: Name<'_>) -> Result<Stat> {
-        self.stat(&self.lookup(dir, name)?.node)
+    fn stat_at(&self, dir: &Self::Node, names: &mut Names<'_, '_>) -> Result<Option<Stat>> {
+        let _ = (dir, names);
+        Ok(None)
     }
 
     /// Lists `dir` from `from` on, without `.` and `..`, until `each` breaks. No name that is there all the while is lost or

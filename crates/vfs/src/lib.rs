@@ -12,6 +12,7 @@ mod filesystem;
 mod limits;
 mod locks;
 mod name;
+mod names;
 mod namespace;
 mod node;
 mod open_file;
@@ -24,6 +25,7 @@ mod types;
 mod walk;
 
 pub mod devfs;
+pub mod faultfs;
 #[cfg(unix)]
 pub mod hostfs;
 pub mod memfs;
@@ -41,6 +43,7 @@ pub use filesystem::{Entry, FileHandle, Filesystem, Opened};
 pub use limits::{Budget, Limits};
 pub use locks::{ByteRange, HeldLock, LockKind};
 pub use name::{NAME_MAX, Name, PATH_MAX, is_reserved_on_windows};
+pub use names::Names;
 pub use namespace::{MountId, Namespace, Place};
 pub use node::NodeRef;
 pub use open_file::{OpenFile, StatusFlags};

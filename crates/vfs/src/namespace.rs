@@ -37,21 +37,27 @@ pub(crate) struct Mount {
     /// The directory that it is mounted in; the root mount has none.
     above: Option<Place>,
     children: Vec<Child>,
+    /// All of `children` hang in the directory `root` itself.
+    pub only_at_root: bool,
 }
 
 impl Mount {
     fn new(root: NodeRef, dev: u64, read_only: bool, above: Option<Place>) -> Self {
         let root_key = root.key();
         let whole = root.parent().is_ok_and(|above| above.key() == root_key);
-        Mount { root, root_key, whole, dev, read_only, above, children: Vec::new() }
+        Mount { root, root_key, whole, dev, read_only, above, children: Vec::new(), only_at_root: true }
     }
 
     /// The mount on `name` in this mount's directory whose key is `dir_key`.
+    #[inline]
     pub(crate) fn child(&self, dir_key: impl FnOnce() -> u64, name: Name<'_>) -> Option<MountId> {
         if self.children.is_empty() {
             return None;
         }
         let key = dir_key();
+        if self.only_at_root && key != self.root_key {
+            return None;
+        }
         self.children.iter().find(|c| c.dir_key == key && *c.name == *name.as_bytes()).map(|c| c.mount)
     }
 }
@@ -137,7 +143,9 @@ impl Namespace {
         let same = self.mounts.iter().find(|m| m.root.same_filesystem(&root)).map(|m| m.dev);
         let dev = same.unwrap_or(self.mounts.len() as u64 + 1);
         if let Some(mount) = self.mounts.get_mut(dir.mount.0 as usize) {
-            mount.children.push(Child { dir_key: dir.node.key(), name: name.into(), mount: id });
+            let dir_key = dir.node.key();
+            mount.only_at_root &= dir_key == mount.root_key;
+            mount.children.push(Child { dir_key, name: name.into(), mount: id });
         }
         self.mounts.push(Mount::new(root, dev, read_only, Some(dir)));
         id
@@ -182,10 +190,11 @@ impl Namespace {
         self.mount_of(mount).child(dir_key, name)
     }
 
-    /// Whether anything is mounted in the directory of `mount` whose key is given. Cheap when nothing is mounted in `mount`.
+    /// Whether anything is mounted in the directory below the root of `mount` whose key is given. Cheap when nothing is mounted in
+    /// `mount`, or in its root only.
     pub(crate) fn is_mounted_in(&self, mount: MountId, dir_key: impl FnOnce() -> Option<u64>) -> bool {
-        let children = &self.mount_of(mount).children;
-        !children.is_empty() && dir_key().is_some_and(|key| children.iter().any(|c| c.dir_key == key))
+        let Mount { children, only_at_root, .. } = self.mount_of(mount);
+        !only_at_root && dir_key().is_some_and(|key| children.iter().any(|c| c.dir_key == key))
     }
 
     /// Names that are mounted in a directory, with the roots of the mounts.

@@ -31,6 +31,7 @@ pub(crate) trait Erased: Send + Sync {
     fn read_dir(&self, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()>;
     fn open(&self, access: Access) -> Result<Opened>;
     fn read_link(&self) -> Result<Vec<u8>>;
+    fn self_fd(&self) -> Option<u32>;
     fn read_only(&self) -> bool;
     fn stable(&self) -> bool;
     fn create(&self, name: Name<'_>, kind: NewKind<'_>, mode: u32) -> Result<Entry<NodeRef>>;
@@ -83,6 +84,9 @@ impl<F: Filesystem> Erased for Typed<F> {
     }
     fn read_link(&self) -> Result<Vec<u8>> {
         self.fs.read_link(&self.node)
+    }
+    fn self_fd(&self) -> Option<u32> {
+        self.fs.self_fd(&self.node)
     }
     fn read_only(&self) -> bool {
         self.fs.read_only()
@@ -159,6 +163,8 @@ forward! {
     /// # Errors
     /// As there.
     read_link() -> Result<Vec<u8>>;
+    /// [`Filesystem::self_fd`].
+    self_fd() -> Option<u32>;
     /// [`Filesystem::read_only`].
     read_only() -> bool;
     /// [`Filesystem::stable`].

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::devfs::DevFs;
+use crate::faultfs::{FaultFs, Faults};
 use crate::filesystem::Opened;
 use crate::memfs::MemFs;
 use crate::overlay::Overlay;
@@ -91,6 +92,12 @@ pub enum TreeError {
         /// The guest's path.
         path: String,
     },
+    /// Faults for a place where no layer is.
+    #[error("no layer is at {path}, so that nothing can fail there: name the place of a layer, or / for the root")]
+    NoLayer {
+        /// The guest's path.
+        path: String,
+    },
     /// Making or mounting something at a guest path failed.
     #[error("{path}: {errno} ({})", errno.name())]
     At {
@@ -119,6 +126,7 @@ pub struct Tree {
     random: Arc<dyn Random>,
     layers: Vec<(Vec<u8>, Layer)>,
     files: Vec<(Vec<u8>, Bytes)>,
+    faults: Vec<(Vec<u8>, Faults)>,
 }
 
 impl Tree {
@@ -127,7 +135,7 @@ impl Tree {
     pub fn new(limits: Limits) -> Self {
         let budget = Budget::of(&limits);
         let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
-        Tree { limits, budget, clock, random, layers: Vec::new(), files: Vec::new() }
+        Tree { limits, budget, clock, random, layers: Vec::new(), files: Vec::new(), faults: Vec::new() }
     }
 
     /// The budget that every writable layer of this tree is charged to.
@@ -150,6 +158,13 @@ impl Tree {
         self
     }
 
+    /// What goes wrong in the layer at the absolute guest path `at`, from the moment on when the tree is built. See [`faultfs`](crate::faultfs).
+    #[must_use]
+    pub fn faults(mut self, at: impl Into<Vec<u8>>, faults: Faults) -> Self {
+        self.faults.push((at.into(), faults));
+        self
+    }
+
     /// Where the times of files in memory come from.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -167,7 +182,8 @@ impl Tree {
     /// The finished tree.
     ///
     /// # Errors
-    /// The first thing that is wrong, checked in this order: guest paths, two layers at one place, each layer from the root down, files.
+    /// The first thing that is wrong, checked in this order: guest paths, two layers at one place, faults without a layer, each layer from the
+    /// root down, files.
     pub fn build(self) -> Result<Namespace, TreeError> {
         let mut layers = Vec::new();
         for (at, layer) in &self.layers {
@@ -177,17 +193,19 @@ impl Tree {
         if let Some(twice) = layers.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(TreeError::Occupied { path: show_path(&joined(&twice[0].0)) });
         }
+        let faults = self.faults_by_place(&layers)?;
         let memory = (Vec::new(), &Layer::Memory);
         let root = if layers.first().is_some_and(|(at, _)| at.is_empty()) { layers.remove(0) } else { memory };
         let root = self.node(root.1)?;
         for (at, contents) in &self.files {
             self.put(&root, &guest_path(at)?, contents).map_err(|errno| TreeError::At { path: show_path(at), errno })?;
         }
-        let mut ns = Namespace::new(root.clone(), &self.limits);
+        let free = |at: &[u8]| !layers.iter().any(|(taken, _)| joined(taken) == at);
+        let tmp_is_missing = free(b"/tmp") && !make_tmp(&root);
+        let mut ns = Namespace::new(faulty(root, &faults, b"/"), &self.limits);
         let mut mount =
             |at: &[u8], node: NodeRef| ns.mount(at, node, false).map_err(|errno| TreeError::At { path: show_path(at), errno });
-        let free = |at: &[u8]| !layers.iter().any(|(taken, _)| joined(taken) == at);
-        if free(b"/tmp") && !make_tmp(&root) {
+        if tmp_is_missing {
             mount(b"/tmp", self.node(&Layer::Memory)?)?;
         }
         for (at, devices) in [(&b"/dev"[..], DevFs::dev(self.random.clone())), (b"/proc", DevFs::proc(self.random.clone()))] {
@@ -196,9 +214,24 @@ impl Tree {
             }
         }
         for (at, layer) in &layers {
-            mount(&joined(at), self.node(layer)?)?;
+            let at = joined(at);
+            mount(&at, faulty(self.node(layer)?, &faults, &at))?;
         }
+        faults.iter().for_each(|(_, faults)| faults.pause(false));
         Ok(ns)
+    }
+
+    /// The faults by the paths of their layers, paused: building is not what they are for.
+    fn faults_by_place(&self, layers: &[(Vec<Vec<u8>>, &Layer)]) -> Result<Vec<(Vec<u8>, Faults)>, TreeError> {
+        let each = |(at, faults): &(Vec<u8>, Faults)| {
+            let names = guest_path(at)?;
+            if !names.is_empty() && !layers.iter().any(|(taken, _)| *taken == names) {
+                return Err(TreeError::NoLayer { path: show_path(&joined(&names)) });
+            }
+            faults.pause(true);
+            Ok((joined(&names), faults.clone()))
+        };
+        self.faults.iter().map(each).collect()
     }
 
     fn memory(&self) -> Arc<MemFs> {
@@ -247,6 +280,12 @@ impl Tree {
         let written = handle.write_at(&[IoSlice::new(contents)], 0)?;
         if written < contents.len() { Err(Errno::ENOSPC) } else { Ok(()) }
     }
+}
+
+/// `node`, under the faults of the layer at `at`.
+fn faulty(node: NodeRef, faults: &[(Vec<u8>, Faults)], at: &[u8]) -> NodeRef {
+    let here = faults.iter().filter(|(place, _)| place == at);
+    here.fold(node, |node, (_, faults)| NodeRef::root_of(&FaultFs::over(node, faults.clone())))
 }
 
 /// Makes `/tmp` in the root layer for everyone to write; false when that layer has none and cannot be changed.

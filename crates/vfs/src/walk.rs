@@ -3,6 +3,8 @@
 //! [`walk_in`] runs inside one filesystem, on its own node type, and takes the last operation with it, so that a `stat` makes no
 //! erased node at all. It stops at a mount crossing, at an absolute link and at a link to an own descriptor; the namespace goes on from there.
 
+mod open;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ops::Range;
@@ -10,11 +12,12 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use self::open::{open_directory, open_entry, open_last};
 use crate::filesystem::{Entry, Filesystem, Opened};
-use crate::namespace::{MountId, Namespace, Place};
+use crate::namespace::{Mount, MountId, Namespace, Place};
 use crate::node::NodeRef;
-use crate::open_how::{FileType, OpenHow};
-use crate::{Errno, FileKind, Name, NewKind, Removal, Result, SetAttr, Stat, StatFs};
+use crate::open_how::OpenHow;
+use crate::{Errno, FileKind, Name, Names, NewKind, Removal, Result, SetAttr, Stat, StatFs};
 
 /// What `..` and absolute links may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +104,8 @@ pub(crate) struct Walk<'a> {
     pub path: Cow<'a, [u8]>,
     at: usize,
     links_left: u32,
+    /// Whether attributes are still asked for by the whole rest of the path at once.
+    whole: bool,
     pub escape: Escape,
     /// Under [`Escape::Deny`], the keys of the directories that were left downwards: what `..` must lead back to, so that a directory
     /// which somebody moves meanwhile is no way out.
@@ -135,6 +140,7 @@ impl<'a> Walk<'a> {
             path: Cow::Borrowed(path),
             at: 0,
             links_left: ns.symlinks_max(),
+            whole: true,
             escape: Escape::Clamp,
             trail: SmallVec::new(),
         })
@@ -145,12 +151,28 @@ impl<'a> Walk<'a> {
         Name::component(self.bytes(component))
     }
 
+    /// The same, unless the component is a dot name or too long.
+    #[inline]
+    pub fn plain(&self, component: &Component) -> Option<Name<'_>> {
+        let bytes = self.bytes(component);
+        if matches!(bytes, b"." | b"..") { None } else { Name::component(bytes).ok() }
+    }
+
+    /// The path from `component` on, when it is nothing but plain names with one slash between each two.
+    pub fn plain_rest(&self, component: &Component) -> Option<&[u8]> {
+        let rest = self.path.get(component.range.start..)?;
+        let plain = |name: &[u8]| !matches!(name, b"" | b"." | b"..") && Name::component(name).is_ok();
+        rest.split(|&b| b == b'/').all(plain).then_some(rest)
+    }
+
+    #[inline]
     fn bytes(&self, component: &Component) -> &[u8] {
         self.path.get(component.range.clone()).unwrap_or_default()
     }
 
     /// Cuts off the next component. Slashes are skipped before and behind it.
-    fn next(&mut self) -> Option<Component> {
+    #[inline]
+    pub fn next(&mut self) -> Option<Component> {
         let path = &*self.path;
         let mut at = self.at;
         while path.get(at) == Some(&b'/') {
@@ -176,7 +198,9 @@ impl<'a> Walk<'a> {
         Place { mount: self.mount, node: NodeRef::new(fs, node) }
     }
 
-    fn descend(&mut self, from: impl FnOnce() -> u64) {
+    /// Notes that the directory with that key was left downwards.
+    #[inline]
+    pub fn left(&mut self, from: impl FnOnce() -> u64) {
         if self.escape == Escape::Deny {
             self.trail.push(from());
         }
@@ -224,7 +248,61 @@ impl<'a> Walk<'a> {
         path.extend_from_slice(self.path.get(component.range.end..).unwrap_or_default());
         self.path = Cow::Owned(path);
         self.at = 0;
+        self.whole = true;
         Ok(absolute.then_some(Step::Root))
+    }
+}
+
+/// What `ask` finds at the end of the path from `component` on, when the filesystem goes there in one step.
+#[inline]
+fn at_once<'a, T>(
+    walk: &mut Walk<'a>,
+    mount: &'a Mount,
+    component: &Component,
+    ask: impl FnOnce(&mut Names<'_, 'a>) -> Result<Option<T>>,
+) -> Result<Option<T>> {
+    let (at, left) = (walk.at, walk.trail.len());
+    let found = ask(&mut Names::new(walk, mount, component.clone(), true))?;
+    if found.is_none() {
+        walk.at = at;
+        walk.trail.truncate(left);
+        // Asking again after each name would make long paths dear.
+        walk.whole = false;
+    }
+    Ok(found)
+}
+
+/// Does `op` at the end of the path from `component` on, when the filesystem goes there in one step.
+#[inline]
+fn do_at_once<F: Filesystem>(
+    fs: &Arc<F>,
+    dir: &F::Node,
+    walk: &mut Walk<'_>,
+    op: &Op<'_>,
+    component: &Component,
+) -> Result<Option<Done>> {
+    let mount = walk.ns.mount_of(walk.mount);
+    match op {
+        Op::Found { then: Found::Stat(to), .. } => {
+            let done = at_once(walk, mount, component, |names| {
+                let stat = fs.stat_at(dir, names)?;
+                Ok(stat.map(|stat| to.set(Some(Stat { dev: mount.dev, ..stat }))))
+            })?;
+            Ok(done.map(|()| Done::Unit))
+        }
+        Op::Open(OpenHow { create: true, .. }) | Op::Last(_) => Ok(None),
+        Op::Open(_) | Op::Found { .. } => {
+            let found = at_once(walk, mount, component, |names| {
+                Ok(fs.lookup_at(dir, names)?.filter(|entry| entry.kind != FileKind::Symlink))
+            })?;
+            let Some(Entry { node, kind }) = found else { return Ok(None) };
+            match op {
+                Op::Open(how) => open_entry(fs, node, kind, walk, how),
+                Op::Found { then, .. } => at_found(fs, &node, kind, walk, then),
+                Op::Last(_) => return Ok(None),
+            }
+            .map(Some)
+        }
     }
 }
 
@@ -233,9 +311,21 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
     let mount = walk.ns.mount_of(walk.mount);
     let mut dir = Cow::<F::Node>::Borrowed(start);
     loop {
-        let Some(component) = walk.next() else {
+        let Some(mut component) = walk.next() else {
             return at_directory(fs, &dir, walk, op).map(Step::Done);
         };
+        if walk.whole
+            && let Some(done) = do_at_once(fs, &dir, walk, op, &component)?
+        {
+            return Ok(Step::Done(done));
+        }
+        if !component.last {
+            let mut names = Names::new(walk, mount, component.clone(), false);
+            if let Some(below) = fs.descend(&dir, &mut names)? {
+                component = names.into_next().unwrap_or(component);
+                dir = Cow::Owned(below);
+            }
+        }
         let bytes = walk.bytes(&component);
         match bytes {
             b"." => continue,
@@ -267,20 +357,11 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             {
                 return on_mount_point(fs, &dir, walk, last, component).map(Step::Done);
             }
-            walk.descend(|| fs.key(&dir));
+            walk.left(|| fs.key(&dir));
             return Ok(Step::Down(child));
         }
         let ends = match op {
             _ if !component.last => None,
-            Op::Found { follow, then: then @ Found::Stat(to) } if !component.slash => {
-                let stat = fs.stat_in(&dir, name)?;
-                if stat.kind != FileKind::Symlink {
-                    to.set(Some(Stat { dev: mount.dev, ..stat }));
-                    return Ok(Step::Done(Done::Unit));
-                }
-                // Followed or not, a link is looked at more closely.
-                Some((*follow, then))
-            }
             Op::Found { follow, then } => Some((*follow, then)),
             Op::Last(last) => return at_name(fs, &dir, walk, last, component).map(Step::Done),
             Op::Open(how) => match open_last(fs, &dir, walk, how, component)? {
@@ -299,7 +380,7 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             (Some((_, then)), FileKind::Directory) => return at_found(fs, &node, kind, walk, then).map(Step::Done),
             (Some((_, then)), _) if !component.slash => return at_found(fs, &node, kind, walk, then).map(Step::Done),
             (None, FileKind::Directory) => {
-                walk.descend(|| fs.key(&dir));
+                walk.left(|| fs.key(&dir));
                 dir = Cow::Owned(node);
             }
             _ => return Err(Errno::ENOTDIR),
@@ -431,69 +512,4 @@ fn at_name<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, last: &La
         }
     }
     Ok(Done::Unit)
-}
-
-fn open_last<F: Filesystem>(
-    fs: &Arc<F>,
-    dir: &F::Node,
-    walk: &mut Walk<'_>,
-    how: &OpenHow,
-    component: Component,
-) -> Result<Option<Step>> {
-    loop {
-        let found = fs.lookup(dir, walk.name(&component)?);
-        let Entry { node, kind } = match found {
-            Ok(_) if how.create && how.exclusive => return Err(Errno::EEXIST),
-            Ok(entry) => entry,
-            Err(Errno::ENOENT) if how.create => {
-                if walk.read_only(&**fs) {
-                    return Err(Errno::EROFS);
-                }
-                match fs.create(dir, walk.name(&component)?, NewKind::File, how.mode) {
-                    // Somebody else was faster: open theirs.
-                    Err(Errno::EEXIST) => continue,
-                    made => {
-                        let node = made?.node;
-                        let opened = if how.kind == FileType::Path { None } else { Some(fs.open(&node, how.access)?) };
-                        let place = walk.place(fs, node);
-                        return Ok(Some(Step::Done(Done::Opened { opened, place, kind: FileKind::File })));
-                    }
-                }
-            }
-            Err(errno) => return Err(errno),
-        };
-        if kind == FileKind::Symlink {
-            if how.follow || component.slash {
-                return walk.follow(&**fs, &node, &component);
-            }
-            if how.kind != FileType::Path {
-                return Err(if how.directory { Errno::ENOTDIR } else { Errno::ELOOP });
-            }
-        }
-        if (how.directory || component.slash) && kind != FileKind::Directory {
-            return Err(Errno::ENOTDIR);
-        }
-        return open_found(fs, node, kind, walk, how).map(|done| Some(Step::Done(done)));
-    }
-}
-
-fn open_directory<F: Filesystem>(fs: &Arc<F>, dir: &F::Node, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
-    if how.create && how.exclusive {
-        return Err(Errno::EEXIST);
-    }
-    open_found(fs, dir.clone(), FileKind::Directory, walk, how)
-}
-
-fn open_found<F: Filesystem>(fs: &Arc<F>, node: F::Node, kind: FileKind, walk: &Walk<'_>, how: &OpenHow) -> Result<Done> {
-    if how.kind == FileType::Path {
-        return Ok(Done::Opened { opened: None, place: walk.place(fs, node), kind });
-    }
-    if kind == FileKind::Directory && (how.create || how.access.mutates()) {
-        return Err(Errno::EISDIR);
-    }
-    if kind == FileKind::File && how.access.mutates() && walk.read_only(&**fs) {
-        return Err(Errno::EROFS);
-    }
-    let opened = fs.open(&node, how.access)?;
-    Ok(Done::Opened { opened: Some(opened), place: walk.place(fs, node), kind })
 }

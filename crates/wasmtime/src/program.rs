@@ -141,9 +141,7 @@ impl Beside {
         let memory: Option<Memory> = guest.get_memory(&mut *store, "memory");
         let environ = ["environ", "__environ"].into_iter().find_map(|name| guest.get_global(&mut *store, name));
         let environ = environ.and_then(|global| global.get(&mut *store).i32()).map(|at| Ptr::new(at.cast_unsigned()));
-        let data = get(store.data_mut());
-        data.memory = memory;
-        data.registers.environ = environ;
+        get(store.data_mut()).is_emscripten(memory, environ);
         let imports = self.glue.imports();
         imports
             .map(|import| {

@@ -8,13 +8,14 @@ mod wasmtime;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 
+use stratafs::faultfs::Faults;
 use stratafs::stream::{HostInput, HostOutput};
 use stratafs::{Interrupt, Layer, Process, Tree};
 use stratafs_abi::Tracer;
 
 use crate::copy_out::{self, GuestTree};
 use crate::error::{Ended, Result, failed, put, say};
-use crate::layers::{LayerSpec, Lower, Source};
+use crate::layers::{GuestPath, LayerSpec, Lower, Source};
 use crate::module::EngineKind;
 use crate::plan::{Plan, TraceTo};
 use guest::Leftovers;
@@ -79,11 +80,14 @@ enum Stopped {
 /// A layer that cannot be mounted; a trace that cannot be written; a module that the engine refuses.
 pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) -> Result<Ended> {
     let stopper = Stopper::new();
-    let (process, outputs) = process(plan, stopper.interrupt())?;
+    let faults: Vec<Faults> = plan.faults.iter().map(|spec| spec.plan.clone().into()).collect();
+    let (process, outputs) = process(plan, &faults, stopper.interrupt())?;
     let run = match plan.engine {
         EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper)?,
         EngineKind::Wasmi => wasmi::run(plan, process, &stopper)?,
     };
+    // What the guest has left is read as it is.
+    faults.iter().for_each(|faults| faults.pause(true));
     let past_output = outputs.iter().any(|output| output.is_past_limit());
     let ended = ended(plan, &run, past_output, &stopper);
     if let Some(mut tracer) = run.tracer {
@@ -127,11 +131,14 @@ fn begin(plan: &Plan) -> Result<Option<Tracer>> {
 }
 
 /// The guest's process over the plan's tree, and its two outputs.
-fn process(plan: &Plan, interrupt: &Interrupt) -> Result<(Process, [std::sync::Arc<HostOutput>; 2])> {
+fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Process, [std::sync::Arc<HostOutput>; 2])> {
     let limits = plan.limits.vfs.clone();
     let mut tree = Tree::new(limits.clone());
     for spec in &plan.layers {
         tree = tree.layer(spec.guest.as_bytes(), layer(spec));
+    }
+    for (spec, faults) in plan.faults.iter().zip(faults) {
+        tree = tree.faults(spec.guest.as_bytes(), faults.clone());
     }
     if !plan.layers.iter().any(|spec| spec.guest.is_root()) {
         for file in &plan.files {
@@ -145,14 +152,25 @@ fn process(plan: &Plan, interrupt: &Interrupt) -> Result<(Process, [std::sync::A
     let process = Process::builder(ns, limits)
         .args(plan.argv.iter().cloned())
         .envs(plan.env.iter().cloned())
+        .cwd(plan.cwd.as_ref().map_or(&b"/"[..], GuestPath::as_bytes))
         .stdin(std::sync::Arc::new(HostInput::stdin()))
         .stdout(stdout)
         .stderr(stderr)
         .interrupt(interrupt.clone())
         .preopen("/")
         .build()
-        .map_err(|errno| failed!("the guest's process cannot be made: {errno}"))?;
+        .map_err(|errno| match &plan.cwd {
+            Some(cwd) => crate::error::usage!("--cwd {cwd}: {errno}"),
+            None => failed!("the guest's process cannot be made: {errno}"),
+        })?;
     Ok((process, outputs))
+}
+
+/// The refusal of `--cwd` for a module that has no such thing.
+fn no_cwd() -> crate::error::Error {
+    crate::error::usage!(
+        "--cwd is for Emscripten modules: in WASI each guest's C library keeps a working directory of its own, / at first"
+    )
 }
 
 fn layer(spec: &LayerSpec) -> Layer {

@@ -1,7 +1,7 @@
 //! What stops a run from outside: `--timeout`, Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
 use std::time::Duration;
 
 use stratafs::Interrupt;
@@ -18,6 +18,28 @@ pub struct Stopper {
 
 /// Ends the watch over the timeout when the run is over.
 pub struct Watch(#[expect(dead_code, reason = "dropping it is what it is for")] mpsc::Sender<()>);
+
+/// From now on the first Ctrl-C calls `stop`; a second one does not wait for the guest. One command may run several guests, one after the other.
+fn on_signal(stop: Box<dyn Fn() + Send>) {
+    static STOP: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
+    static HANDLED: Once = Once::new();
+    static SIGNALLED: AtomicBool = AtomicBool::new(false);
+    let current = || STOP.lock().unwrap_or_else(PoisonError::into_inner);
+    *current() = Some(stop);
+    HANDLED.call_once(|| {
+        let handler = move || {
+            if SIGNALLED.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            if let Some(stop) = &*current() {
+                stop();
+            }
+        };
+        if let Err(error) = ctrlc::set_handler(handler) {
+            crate::error::say(format_args!("Ctrl-C cannot be watched for: {error}"));
+        }
+    });
+}
 
 impl Stopper {
     /// One that has not stopped anything.
@@ -38,18 +60,7 @@ impl Stopper {
     /// From now on Ctrl-C, and `timeout` when it passes before the answer is dropped, call `stop`. A run that does not end by itself soon after
     /// is ended with its exit code.
     pub fn watch(&self, timeout: Option<Duration>, stop: impl Fn() + Clone + Send + 'static) -> Watch {
-        let on_signal = stop.clone();
-        let signalled = AtomicBool::new(false);
-        // A second Ctrl-C does not wait for the guest.
-        let handler = move || {
-            if signalled.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-            on_signal();
-        };
-        if let Err(error) = ctrlc::set_handler(handler) {
-            crate::error::say(format_args!("Ctrl-C cannot be watched for: {error}"));
-        }
+        on_signal(Box::new(stop.clone()));
         let (over, is_over) = mpsc::channel::<()>();
         if let Some(timeout) = timeout {
             let timed_out = self.timed_out.clone();

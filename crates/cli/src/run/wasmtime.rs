@@ -29,6 +29,9 @@ fn guest(data: &mut Data) -> &mut Guest {
 pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     let engine = Engine::new(&stratafs_wasmtime::config()).map_err(|error| failed!("wasmtime: {error:#}"))?;
     let compiled = compile(plan, &engine)?;
+    if plan.cwd.is_some() && !compiled.is_emscripten() {
+        return Err(super::no_cwd());
+    }
     let interrupter = Interrupter::new(&engine, stopper.interrupt());
     let watch = stopper.watch(plan.timeout, move || interrupter.raise());
     let run = std::thread::scope(|scope| {

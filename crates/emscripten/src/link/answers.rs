@@ -21,6 +21,4 @@ pub(super) static ANSWERS: &[Answer] = &[
     ("emscripten_set_up_async_input_device_js", "-> i32", "i32.const 0"),
     // No closure can be made: null.
     ("ffi_closure_alloc_js", "i32 i32 -> i32", "i32.const 0"),
-    // EAI_FAIL: there is no resolver to ask.
-    ("getaddrinfo", "i32 i32 i32 i32 -> i32", "i32.const -4"),
 ];

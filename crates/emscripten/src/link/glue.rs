@@ -127,6 +127,22 @@ static SIGNAL: Piece = Piece {
     text: &[include_str!("wat/signal.wat")],
 };
 
+static NAMES: Piece = Piece {
+    answers: &[("getaddrinfo", "i32 i32 i32 i32 -> i32")],
+    calls: &[(crate::Glue::MODULE, "addrinfo", "addrinfo", "i32 i32 i32 i32 i32 -> i32")],
+    needs: &["memory", "malloc", "free"],
+    likes: &[],
+    text: &[include_str!("wat/names.wat")],
+};
+
+static DLOPEN: Piece = Piece {
+    answers: &[("_dlopen_js", "i32 -> i32"), ("_dlsym_js", "i32 i32 i32 -> i32")],
+    calls: &[],
+    needs: &["memory", "malloc", "free", "__dl_seterr"],
+    likes: &[],
+    text: &[include_str!("wat/dlopen.wat")],
+};
+
 static TZSET: Piece = Piece {
     answers: &[("_tzset_js", "i32 i32 i32")],
     calls: &[("env", "_tzset_js", "tzset", "i32 i32 i32 i32")],
@@ -142,6 +158,10 @@ static LONGJMP: Piece = Piece {
     likes: &[],
     text: &[include_str!("wat/longjmp.wat")],
 };
+
+/// The pieces that answer imports.
+static PIECES: [&Piece; 11] =
+    [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &NAMES, &DLOPEN, &TZSET, &LONGJMP];
 
 /// The glue while it is made.
 pub(super) struct Glue<'a> {
@@ -189,8 +209,7 @@ impl<'a> Glue<'a> {
 
     /// The slot of the function that answers this import, if there is such a piece and the guest has what that needs.
     pub(super) fn answer(&mut self, name: &str, ty: &FuncType, exceptions: bool) -> Option<usize> {
-        let pieces = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &TZSET, &LONGJMP];
-        let piece = pieces.into_iter().find(|piece| {
+        let piece = PIECES.iter().copied().find(|piece| {
             let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
             answers && piece.needs.iter().all(|need| self.exports(need))
         })?;

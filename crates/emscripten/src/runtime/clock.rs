@@ -85,6 +85,14 @@ pub fn clock_gettime(cx: &mut Call<'_>, clock: u32, time: Ptr) -> MinusOne<i32> 
     MinusOne(show(cx, clock).and_then(|(seconds, nanos)| store(cx, time, seconds, nanos)).map(|()| 0))
 }
 
+/// [`clock_gettime`], as a part of the C library of 3.1.6 names it.
+///
+/// # Errors
+/// As there.
+pub fn __clock_gettime(cx: &mut Call<'_>, clock: u32, time: Ptr) -> MinusOne<i32> {
+    clock_gettime(cx, clock, time)
+}
+
 /// A clock's step; nowhere to write it is no error.
 ///
 /// # Errors

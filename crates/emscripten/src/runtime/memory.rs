@@ -1,40 +1,20 @@
 //! Copying, words that are kept, random numbers, the environment.
 
 use stratafs::{Errno, Result};
-use stratafs_abi::{Buffer, Call, GuestMemory, MinusOne, Ptr, Silent, Size};
+use stratafs_abi::{Buffer, Call, MinusOne, Ptr, Silent, Size};
 
 /// The most that `getentropy` gives at a time.
 const ENTROPY_MAX: u32 = 256;
-/// How much is copied at a time.
-const PIECE: u32 = 16 << 10;
-
-/// Copies bytes that may overlap.
-///
-/// # Errors
-/// `EFAULT`, with nothing written.
-fn copy(memory: &mut GuestMemory<'_>, dest: Ptr, src: Ptr, len: Size) -> Result<()> {
-    memory.check(src, len)?;
-    memory.check(dest, len)?;
-    let (mut done, backwards) = (0, dest.raw() > src.raw());
-    while done < len.raw() {
-        let piece = (len.raw() - done).min(PIECE);
-        let at = if backwards { len.raw() - done - piece } else { done };
-        let bytes = memory.bytes(src.offset(at)?, Size::new(piece))?.into_owned();
-        memory.write(dest.offset(at)?, &bytes)?;
-        done += piece;
-    }
-    Ok(())
-}
 
 /// Copies `num` bytes; they may overlap.
 ///
 /// # Errors
 /// `EFAULT`, with nothing written.
 pub fn _emscripten_memcpy_js(cx: &mut Call<'_>, dest: Ptr, src: Ptr, num: Size) -> Silent {
-    Silent(copy(&mut cx.memory, dest, src, num))
+    Silent(cx.memory.copy(dest, src, num))
 }
 
-/// [`_emscripten_memcpy_js`] by its name until 3.1.58.
+/// [`_emscripten_memcpy_js`], as earlier releases name it.
 ///
 /// # Errors
 /// As there.
@@ -47,7 +27,7 @@ pub fn emscripten_memcpy_js(cx: &mut Call<'_>, dest: Ptr, src: Ptr, num: Size) -
 /// # Errors
 /// As there.
 pub fn emscripten_memcpy_big(cx: &mut Call<'_>, dest: Ptr, src: Ptr, num: Size) -> Result<u32> {
-    copy(&mut cx.memory, dest, src, num).map(|()| dest.raw())
+    cx.memory.copy(dest, src, num).map(|()| dest.raw())
 }
 
 /// Keeps the upper half of a 64-bit number, or whatever else generated code passes beside a result.

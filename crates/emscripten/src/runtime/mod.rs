@@ -20,9 +20,9 @@ mod zone;
 
 pub use calendar::Tm;
 pub use clock::{
-    _emscripten_get_now_is_monotonic, clock, clock_getres, clock_gettime, difftime, emscripten_date_now, emscripten_get_now,
-    emscripten_get_now_is_monotonic, emscripten_get_now_res, ftime, gettimeofday, mp_js_ticks_ms, mp_js_time_ms, time,
-    timespec_get,
+    __clock_gettime, _emscripten_get_now_is_monotonic, clock, clock_getres, clock_gettime, difftime, emscripten_date_now,
+    emscripten_get_now, emscripten_get_now_is_monotonic, emscripten_get_now_res, ftime, gettimeofday, mp_js_ticks_ms,
+    mp_js_time_ms, time, timespec_get,
 };
 pub use memory::{
     _emscripten_get_progname, _emscripten_memcpy_js, clearenv, emscripten_memcpy_big, emscripten_memcpy_js, getTempRet0,
@@ -33,7 +33,8 @@ pub use missing::{
     emscripten_runtime_keepalive_push, endprotoent, getloadavg, getprotobyname, getprotobynumber, getprotoent, setprotoent,
     system,
 };
-pub use names::{AddrInfo, NameError, getnameinfo};
+pub use names::addrinfo;
+pub use names::{AddrInfo, NameError, gethostbyname_r, getnameinfo};
 pub use strftime::{__asctime_r, strftime, strftime_l};
 pub use strptime::{strptime, strptime_l};
 pub(crate) use time::split;
@@ -47,6 +48,7 @@ macro_rules! runtime_functions {
     ($each:ident! $($with:tt)*) => {
         $each! { { $($with)* } [runtime] $crate::Emscripten;
             __asctime_r(tm, buf);
+            __clock_gettime(clock, time);
             _emscripten_get_now_is_monotonic();
             _emscripten_get_progname(buffer, len);
             _emscripten_memcpy_js(dest, src, num);
@@ -75,6 +77,7 @@ macro_rules! runtime_functions {
             ftime(time);
             getTempRet0();
             getentropy(buffer, len);
+            gethostbyname_r(name, ret, buf, len, result, error);
             getloadavg(loadavg, count);
             getnameinfo(addr, addr_len, host, host_len, service, service_len, flags);
             getprotobyname(name);

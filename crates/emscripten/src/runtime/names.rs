@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use stratafs::{Errno, Result};
-use stratafs_abi::{Buffer, Call, GuestMemory, MinusOne, Ptr, Size};
+use stratafs_abi::{Buffer, Call, GuestMemory, MinusOne, Ptr, Size, wasi_number};
 
 use super::time::c_string;
 use crate::layout::put;
@@ -15,6 +15,9 @@ const NI_NUMERICHOST: i32 = 0x1;
 const NI_NAMEREQD: i32 = 0x8;
 const NAME_MAX: usize = 255;
 const LOCALHOST: &str = "localhost";
+/// Bytes of a `struct hostent`.
+const HOSTENT: u32 = 20;
+const HOST_NOT_FOUND: u32 = 1;
 
 /// Why a name could not be found, `EAI_*` with musl's numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,14 @@ impl AddrInfo {
     /// Bytes of a `struct sockaddr_in`.
     pub const ADDRESS: u32 = 16;
 
+    /// The address of a host by its name: an IPv4 address in dotted form or `localhost`.
+    fn host(name: &[u8], numeric: bool) -> std::result::Result<Ipv4Addr, NameError> {
+        if name == LOCALHOST.as_bytes() && !numeric {
+            return Ok(Ipv4Addr::LOCALHOST);
+        }
+        std::str::from_utf8(name).ok().and_then(|name| name.parse().ok()).ok_or(NameError::NoName)
+    }
+
     /// Looks up what the arguments of `getaddrinfo` name: an IPv4 address in dotted form, `localhost`, or no host; a port, or none.
     ///
     /// # Errors
@@ -81,17 +92,17 @@ impl AddrInfo {
         }
         let text = |at: Ptr| match at.raw() {
             0 => Ok(None),
-            _ => c_string(&cx.memory, at, NAME_MAX).map(|bytes| Some(String::from_utf8_lossy(&bytes).into_owned())),
+            _ => c_string(&cx.memory, at, NAME_MAX).map(Some),
         };
         let (node, service) = (text(node)?, text(service)?);
         let host = match node.as_deref() {
             None if service.is_none() => return Err(NameError::NoName),
             None if flags & AI_PASSIVE != 0 => Ipv4Addr::UNSPECIFIED,
             None => Ipv4Addr::LOCALHOST,
-            Some(LOCALHOST) if flags & AI_NUMERICHOST == 0 => Ipv4Addr::LOCALHOST,
-            Some(host) => host.parse().map_err(|_| NameError::NoName)?,
+            Some(name) => Self::host(name, flags & AI_NUMERICHOST != 0)?,
         };
-        let port = service.map_or(Ok(0), |service| service.parse()).map_err(|_| NameError::Service)?;
+        let number = |service: Vec<u8>| String::from_utf8(service).ok().and_then(|service| service.parse().ok());
+        let port = service.map_or(Some(0), number).ok_or(NameError::Service)?;
         Ok(AddrInfo(SocketAddrV4::new(host, port)))
     }
 
@@ -112,6 +123,16 @@ impl AddrInfo {
         memory.write(address, &record)?;
         memory.write(at, &info)
     }
+}
+
+/// Looks up what the arguments of `getaddrinfo` name, for the glue, which has made room for it. Answers 0 or one of the negative numbers `EAI_*`.
+///
+/// # Errors
+/// None; [`NameError`] says which numbers there are.
+pub fn addrinfo(cx: &mut Call<'_>, node: Ptr, service: Ptr, hint: Ptr, at: Ptr, address: Ptr) -> MinusOne<i32> {
+    let stored = AddrInfo::find(cx, node, service, hint)
+        .and_then(|found| found.store(&mut cx.memory, at, address).map_err(|_| NameError::System));
+    MinusOne(Ok(stored.map_or_else(NameError::number, |()| 0)))
 }
 
 /// The host and the service of an address, as text with a NUL, each unless there is no room for any: the host as `localhost` where it is this
@@ -164,4 +185,42 @@ fn nameinfo(
         }
     }
     Ok(())
+}
+
+/// Looks up the IPv4 address of a host by its name: an address in dotted form, or `localhost`. Writes a `struct hostent` at `ret` and what it
+/// points to into `buf`. `result` gets `ret`, or null and `error` the reason: 1 for a host that there is not. Answers 0, also for that.
+///
+/// # Errors
+/// As positive numbers: `ERANGE` when `buf` is too small; `EFAULT`, with nothing written.
+pub fn gethostbyname_r(cx: &mut Call<'_>, name: Ptr, ret: Ptr, buf: Buffer, len: Size, result: Ptr, error: Ptr) -> MinusOne<i32> {
+    let found = hostent(cx, name, ret, (buf.ptr(), len), result, error);
+    MinusOne(Ok(found.map_or_else(|errno| i32::from(wasi_number(errno)), |()| 0)))
+}
+
+fn hostent(cx: &mut Call<'_>, name: Ptr, ret: Ptr, buf: (Ptr, Size), result: Ptr, error: Ptr) -> Result<()> {
+    let name = c_string(&cx.memory, name, NAME_MAX)?;
+    for (at, len) in [(ret, Size::new(HOSTENT)), (result, Size::new(4)), (error, Size::new(4))] {
+        cx.memory.check(at, len)?;
+    }
+    let Ok(address) = AddrInfo::host(&name, false) else {
+        cx.memory.write_u32(result, 0)?;
+        return cx.memory.write_u32(error, HOST_NOT_FOUND);
+    };
+    // Two lists of pointers, of which the first is empty, the address, and the name.
+    let mut data = vec![0; 16];
+    put(&mut data, 4, buf.0.offset(12)?.raw().to_le_bytes());
+    put(&mut data, 12, address.octets());
+    data.extend_from_slice(&name);
+    data.push(0);
+    if data.len() > buf.1.get() {
+        return Err(Errno::ERANGE);
+    }
+    let mut record = [0; HOSTENT as usize];
+    let words = [buf.0.offset(16)?.raw(), buf.0.raw(), AF_INET, 4, buf.0.offset(4)?.raw()];
+    for (start, word) in (0..).step_by(4).zip(words) {
+        put(&mut record, start, word.to_le_bytes());
+    }
+    cx.memory.write(buf.0, &data)?;
+    cx.memory.write(ret, &record)?;
+    cx.memory.write_u32(result, ret.raw())
 }

@@ -105,7 +105,8 @@ impl Zone {
     /// The offset of the time nearest to `time` that is summer time, or is not.
     fn nearest(&self, time: i64, dst: bool) -> Option<i64> {
         let at = Timestamp::from_second(time).ok()?;
-        let later = self.0.following(at).find(|change| change.dst().is_dst() == dst);
+        let mut changes = self.0.following(at).take_while(|change| change.timestamp().as_second() - time <= NEARBY);
+        let later = changes.find(|change| change.dst().is_dst() == dst);
         let later = later.map(|change| (change.timestamp().as_second() - time, change.offset().seconds()));
         let (mut until, mut earlier) = (time, None);
         for change in self.0.preceding(at) {

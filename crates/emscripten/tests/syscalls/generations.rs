@@ -119,6 +119,8 @@ const OLD_RUNTIME: &[(&str, &[ValType], Option<ValType>)] = &[
     ("getTempRet0", &[], Some(I32)),
     ("system", &[I32], Some(I32)),
     ("getnameinfo", &[I32; 7], Some(I32)),
+    ("gethostbyname_r", &[I32; 6], Some(I32)),
+    ("__clock_gettime", &[I32; 2], Some(I32)),
     ("getprotobynumber", &[I32], Some(I32)),
     ("setprotoent", &[I32], None),
     ("getprotoent", &[], Some(I32)),

@@ -23,7 +23,14 @@ const FDS_MAX: usize = 1 << 16;
 /// The open directories of one filesystem. Those in use by a call that runs are open beyond the bound.
 pub(super) struct Dirs {
     root: Arc<OwnedFd>,
-    open: Mutex<LruCache<FileId, Arc<OwnedFd>, RandomState>>,
+    open: Mutex<LruCache<FileId, Open, RandomState>>,
+}
+
+/// A directory's descriptor, and the node that was found with it: as long as the one keeps the inode number from coming back, the other
+/// need not be made anew by each call.
+struct Open {
+    fd: Arc<OwnedFd>,
+    _node: HostNode,
 }
 
 impl Dirs {
@@ -41,7 +48,7 @@ impl Dirs {
         if node.is_root() {
             return Some(self.root.clone());
         }
-        self.open.lock().get(&node.id()).cloned()
+        self.open.lock().get(&node.id()).map(|open| open.fd.clone())
     }
 
     /// A descriptor of `node`, opened from the nearest open ancestor, one name at a time.
@@ -58,20 +65,19 @@ impl Dirs {
             if let Some(fd) = self.cached(&at) {
                 break fd;
             }
-            let place = at.place().ok_or(Errno::ENOENT)?;
-            way.push((at.id(), place.name));
-            at = place.parent;
+            let place = at.place(0).ok_or(Errno::ENOENT)?;
+            way.push((std::mem::replace(&mut at, place.parent), place.name));
         };
-        while let Some((id, name)) = way.pop() {
+        while let Some((node, name)) = way.pop() {
             let opened = self.with_room(|| rustix::fs::openat(&*fd, &*name, DIRECTORY, Mode::empty()));
             let below = Arc::new(opened.map_err(|errno| match errno {
                 Errno::ENOTDIR | Errno::ELOOP => Errno::ENOENT,
                 other => other,
             })?);
-            if attr::id(&rustix::fs::fstat(&*below).map_err(from_host)?) != id {
+            if attr::id(&rustix::fs::fstat(&*below).map_err(from_host)?) != node.id() {
                 return Err(Errno::ENOENT);
             }
-            let pushed_out = self.open.lock().push(id, below.clone());
+            let pushed_out = self.open.lock().push(node.id(), Open { fd: below.clone(), _node: node });
             drop(pushed_out);
             fd = below;
         }
@@ -82,11 +88,21 @@ impl Dirs {
     pub fn with_room(&self, mut open: impl FnMut() -> rustix::io::Result<OwnedFd>) -> Result<OwnedFd> {
         match rustix::io::retry_on_intr(&mut open) {
             Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                self.open.lock().clear();
+                self.close_all();
                 rustix::io::retry_on_intr(&mut open).map_err(from_host)
             }
             opened => opened.map_err(from_host),
         }
+    }
+
+    /// Closes all that no call is using.
+    pub fn close_all(&self) {
+        let mut open = self.open.lock();
+        let none = LruCache::with_hasher(open.cap(), RandomState::default());
+        let closed = std::mem::replace(&mut *open, none);
+        drop(open);
+        // Nodes are dropped, which takes locks that come before this one.
+        drop(closed);
     }
 
     /// The directory is gone; its inode number may come back.

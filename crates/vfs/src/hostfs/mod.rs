@@ -1,9 +1,10 @@
 //! A directory of the host as a filesystem.
 //!
 //! The embedder hands over one directory (cap-std opens it, by the ambient authority that the embedder has), and nothing outside
-//! it is reached again. Below it, the kernel is given a directory descriptor and a single name, never a path and never a slash,
+//! it is reached again. Below it, the kernel is given a directory descriptor and a single name, never a trailing slash,
 //! and always `O_NOFOLLOW` or its like: symbolic links are texts here, which only the walk follows, inside the guest's own tree.
-//! Links in a mounted `/proc` are texts too.
+//! Links in a mounted `/proc` are texts too. Several names at once go to `openat2` alone, which is told to keep below the directory and to
+//! follow no link at all, and only to look: nothing is opened by it.
 //!
 //! **Kinds.** Files, directories and symbolic links work. FIFOs, sockets and devices of the host are listed and have attributes,
 //! and can be removed and renamed where the mount is writable; opening one is `EPERM`, and so is changing its attributes, so
@@ -25,6 +26,8 @@
 //! `node`, then the descriptor cache, `fresh` or a shard of `cache`, alone. None is held while a listing is handed out.
 
 mod attr;
+#[cfg(target_os = "linux")]
+mod beneath;
 mod cache;
 mod change;
 mod dirs;
@@ -48,7 +51,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use thiserror::Error;
 
 use crate::filesystem::{Entry, Filesystem, Opened};
-use crate::{Access, Cookie, DirEntry, Errno, FileKind, Limits, Name, NewKind, Removal, Result, SetAttr, Stat, StatFs};
+use crate::{Access, Cookie, DirEntry, Errno, FileKind, Limits, Name, Names, NewKind, Removal, Result, SetAttr, Stat, StatFs};
 use cache::Cache;
 use dirs::Dirs;
 use errno::from_host;
@@ -215,7 +218,7 @@ impl HostFs {
 
     /// Runs `f` on the known names of `node` until one leads to it; `f` answers `ENOENT` when its name does not.
     fn at_names<T>(&self, node: &HostNode, mut f: impl FnMut(&OwnedFd, &Place) -> Result<T>) -> Result<T> {
-        for place in node.places() {
+        for place in (0..).map_while(|n| node.place(n)) {
             match self.dirs.get(&place.parent).and_then(|fd| f(&fd, &place)) {
                 Err(Errno::ENOENT) => {}
                 other => return other,
@@ -326,7 +329,7 @@ impl Filesystem for HostFs {
         if dir.is_root() {
             return Ok(dir.clone());
         }
-        let above = dir.place().map(|place| place.parent).or_else(|| dir.gone().map(|gone| gone.parent));
+        let above = dir.place(0).map(|place| place.parent).or_else(|| dir.gone().map(|gone| gone.parent));
         above.ok_or(Errno::ENOENT)
     }
 
@@ -375,13 +378,23 @@ impl Filesystem for HostFs {
         Ok(stat)
     }
 
-    /// Asks the host once where nothing is remembered.
-    fn stat_in(&self, dir: &HostNode, name: Name<'_>) -> Result<Stat> {
+    /// Asks the host in one call, without a node for anything on the way.
+    fn stat_at(&self, dir: &HostNode, names: &mut Names<'_, '_>) -> Result<Option<Stat>> {
         if self.cache.is_some() || self.only.is_some() || dir.kind() != FileKind::Directory {
-            return self.stat(&self.lookup(dir, name)?.node);
+            return Ok(None);
         }
-        let (Entry { node, .. }, stat) = self.look(dir, name.as_bytes())?;
-        Ok(attr::stat(&stat, node.key()))
+        let Some(whole) = names.whole(dir.key()) else { return Ok(None) };
+        let _still = self.moving.read();
+        let fd = self.dirs.get(dir)?;
+        let stat = match names.at_last() {
+            true => Some(rustix::fs::statat(&*fd, whole, AtFlags::SYMLINK_NOFOLLOW).map_err(from_host)?),
+            #[cfg(target_os = "linux")]
+            false => beneath::stat(&self.dirs, &fd, whole)?,
+            #[cfg(not(target_os = "linux"))]
+            false => None,
+        };
+        let stat = stat.filter(|stat| attr::kind_of(stat) != FileKind::Symlink);
+        Ok(stat.map(|stat| attr::stat(&stat, self.registry.key(attr::id(&stat)))))
     }
 
     fn read_dir(&self, dir: &HostNode, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()> {

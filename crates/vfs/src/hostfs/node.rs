@@ -54,7 +54,7 @@ pub(super) struct Gone {
 #[derive(Clone)]
 pub(super) struct Place {
     pub parent: HostNode,
-    pub name: Box<[u8]>,
+    pub name: Arc<[u8]>,
 }
 
 impl Place {
@@ -100,13 +100,8 @@ impl HostNode {
     }
 
     /// Where it can be found, the latest first; nowhere when it is the root or has been removed.
-    pub(super) fn places(&self) -> Vec<Place> {
-        self.0.names.lock().clone()
-    }
-
-    /// Where it was seen last.
-    pub(super) fn place(&self) -> Option<Place> {
-        self.0.names.lock().first().cloned()
+    pub(super) fn place(&self, n: usize) -> Option<Place> {
+        self.0.names.lock().get(n).cloned()
     }
 
     /// What is left of it, when it has been removed.
@@ -126,7 +121,7 @@ impl HostNode {
             if Arc::ptr_eq(&at.0, &self.0) {
                 return true;
             }
-            match at.place() {
+            match at.place(0) {
                 Some(place) => at = place.parent,
                 None => return false,
             }

@@ -1,11 +1,11 @@
-//! A directory's entries: in the order they came, found by a keyed hash.
+//! A directory: its attributes and place, and its entries in the order they came, found by a keyed hash.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashTable;
 
-use super::node::MemNode;
+use super::node::{MemNode, Meta};
 use crate::{Cookie, Errno, Result};
 
 /// Bytes charged for an entry beside its name.
@@ -25,12 +25,13 @@ pub(super) fn hash_of(key: &foldhash::fast::RandomState, name: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// A directory's body.
+/// A directory's state.
 ///
 /// `slots` is ordered by `seq`, which is never used again and serves as the cookie: a listing continues by binary search, whatever
 /// came and went. A name taken away leaves a slot without a node; when those are more than half, the slots are moved together.
 #[derive(Debug)]
 pub(super) struct Directory {
+    pub meta: Meta,
     slots: Vec<Slot>,
     /// Indices into `slots`, of those with a node.
     table: HashTable<u32>,
@@ -61,9 +62,22 @@ pub(super) struct Listed<'a> {
 }
 
 impl Directory {
-    pub fn new(parent: Weak<MemNode>, name: &[u8], depth: u32) -> Self {
+    pub fn new(meta: Meta, parent: Weak<MemNode>, name: &[u8], depth: u32) -> Self {
         let (slots, table, last_seq) = (Vec::new(), HashTable::new(), 0);
-        Directory { slots, table, last_seq, parent, removed_from: None, name: name.into(), depth }
+        Directory { meta, slots, table, last_seq, parent, removed_from: None, name: name.into(), depth }
+    }
+
+    /// Itself, when it has not been removed.
+    ///
+    /// # Errors
+    /// `ENOENT`.
+    pub fn living(&self) -> Result<&Self> {
+        if self.meta.nlink == 0 { Err(Errno::ENOENT) } else { Ok(self) }
+    }
+
+    /// As [`living`](Directory::living), to change it.
+    pub fn living_mut(&mut self) -> Result<&mut Self> {
+        if self.meta.nlink == 0 { Err(Errno::ENOENT) } else { Ok(self) }
     }
 
     pub fn len(&self) -> usize {

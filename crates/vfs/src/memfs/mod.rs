@@ -4,14 +4,12 @@
 //! and none is ever held across a call into another layer:
 //!
 //! ```text
-//! Shared::moving                 an entry moves from one directory to another
-//! └─ a directory
-//!    └─ a directory below it     or, under `moving`, one that is neither above nor below
-//!       └─ one of their entries  its link count, its times, its being removed
+//! Shared::tree   all directories: their entries, attributes, and who is above whom
+//! └─ a file      its contents and attributes
 //! ```
 //!
-//! Only a move between directories changes who is above whom, so under `moving` that order cannot change; and only there two
-//! directories are held that are not parent and child. A climb towards the root holds one lock at a time.
+//! One lock for all directories costs a walk one acquisition however deep it goes, without a reference counted on the way; what changes
+//! a directory holds it for the time of one change.
 //!
 //! The depth of a directory is noted when it is made or moved, and is not corrected in the directories below one that moves:
 //! [`Limits::depth`](crate::Limits::depth) bounds what one chain of `mkdir` makes and what one rename climbs.
@@ -28,16 +26,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::RwLock;
+use qcell::QCellOwner;
 
 use self::data::Data;
 use self::dir::{Directory, charge_of, hash_of};
 pub use self::node::MemNode;
-use self::node::{Body, ROOT_INO, S_ISGID, Shared};
+use self::node::{Body, Contents, Leaf, Meta, ROOT_INO, S_ISGID, Shared};
 use crate::pipe::Pipe;
 use crate::{
-    Access, Budget, Clock, Cookie, DirEntry, Entry, Errno, FileHandle, FileKind, Filesystem, Limits, Name, NewKind, Opened,
-    Removal, Result, SetAttr, Stat, StatFs, SystemClock,
+    Access, Budget, Clock, Cookie, DirEntry, Entry, Errno, FileHandle, FileKind, Filesystem, Limits, Name, Names, NewKind,
+    Opened, Removal, Result, SetAttr, Stat, StatFs, SystemClock,
 };
 
 /// Bytes of a block, for `statfs`.
@@ -70,12 +69,14 @@ impl MemFs {
     /// An empty filesystem whose times come from `clock`.
     #[must_use]
     pub fn with_clock(budget: Budget, limits: &Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let tree = QCellOwner::new();
         let shared = Arc::new(Shared {
             budget,
             clock,
             hash_key: foldhash::fast::RandomState::default(),
             last_ino: AtomicU64::new(ROOT_INO),
-            moving: Mutex::new(()),
+            tree_id: tree.id(),
+            tree: RwLock::new(tree),
             depth_max: limits.depth,
             pipe_capacity: limits.pipe,
         });
@@ -88,43 +89,71 @@ impl MemFs {
     /// # Errors
     /// As [`create`](Filesystem::create); `ENOSPC` also when the data does not fit.
     pub fn insert_file(&self, dir: &Arc<MemNode>, name: Name<'_>, data: Bytes, mode: u32) -> Result<Arc<MemNode>> {
-        self.make(dir, name, mode, |_, _| Ok(Body::File(Data::of(data, &self.shared.budget)?))).map(|entry| entry.node)
+        let contents = || Ok(Contents::File(Data::of(data, &self.shared.budget)?));
+        self.make(dir, name, FileKind::File, mode, |meta, _, _| Ok(leaf(meta, contents()?))).map(|entry| entry.node)
     }
 
     fn hash(&self, name: &[u8]) -> u64 {
         hash_of(&self.shared.hash_key, name)
     }
 
-    /// Makes a node with the body that `body` gives for its inode number, and enters it.
+    /// Goes by `names` to the end of the path, if they reach so far and no link is on the way.
+    #[inline(always)]
+    fn reach<'t>(
+        &self,
+        tree: &'t QCellOwner,
+        dir: &'t Arc<MemNode>,
+        names: &mut Names<'_, '_>,
+    ) -> Result<Option<&'t Arc<MemNode>>> {
+        let mut at = dir;
+        while let Some(name) = names.peek(at.ino) {
+            let name = name.as_bytes();
+            let node = tree.ro(at.dir()?).get(self.hash(name), name).ok_or(Errno::ENOENT)?;
+            match node.kind {
+                _ if names.at_last() => return Ok(Some(node)),
+                FileKind::Directory => names.advance(at.ino),
+                FileKind::Symlink => break,
+                _ => return Err(Errno::ENOTDIR),
+            }
+            at = node;
+        }
+        Ok(None)
+    }
+
+    /// Makes a node with the body that `body` gives for its attributes, inode number and depth, and enters it.
     fn make(
         &self,
         dir: &Arc<MemNode>,
         name: Name<'_>,
+        kind: FileKind,
         mode: u32,
-        body: impl FnOnce(u64, &Directory) -> Result<Body>,
+        body: impl FnOnce(Meta, u64, u32) -> Result<Body>,
     ) -> Result<Entry<Arc<MemNode>>> {
-        let (name, shared) = (name.as_bytes(), &self.shared);
+        let (name, shared) = (name.as_bytes(), &dir.shared);
         let hash = self.hash(name);
-        let mut state = dir.state.write();
-        let (meta, entries) = state.living_mut()?;
-        if entries.get(hash, name).is_some() {
+        let mut tree = shared.tree.write();
+        let above = tree.rw(dir.dir()?).living_mut()?;
+        if above.get(hash, name).is_some() {
             return Err(Errno::EEXIST);
         }
-        entries.room()?;
-        let ino = MemNode::next_ino(shared);
-        let body = body(ino, entries)?;
-        let below = matches!(body, Body::Directory(_));
+        above.room()?;
+        let (ino, now, below) = (MemNode::next_ino(shared), shared.clock.coarse(), kind == FileKind::Directory);
         // As inode_init_owner: a directory with the set-group-id bit hands its group down, and the bit to directories.
-        let inherits = meta.mode & S_ISGID != 0;
+        let inherits = above.meta.mode & S_ISGID != 0;
         let mode = if below && inherits { mode | S_ISGID } else { mode };
-        let node = MemNode::new(shared, ino, mode, if inherits { meta.gid } else { 0 }, body)?;
-        let nlink = if below { meta.nlink.checked_add(1).ok_or(Errno::EMLINK)? } else { meta.nlink };
+        let meta = Meta::new(mode, if below { 2 } else { 1 }, if inherits { above.meta.gid } else { 0 }, now);
+        let node = MemNode::new(shared, ino, kind, body(meta, ino, above.depth.saturating_add(1))?)?;
+        let nlink = above.meta.nlink.checked_add(u32::from(below)).ok_or(Errno::EMLINK)?;
         shared.budget.charge_bytes(charge_of(name))?;
-        meta.nlink = nlink;
-        entries.insert(hash, name, node.clone());
-        meta.touch(shared.clock.coarse());
-        Ok(Entry { kind: node.kind, node })
+        above.meta.nlink = nlink;
+        above.insert(hash, name, node.clone());
+        above.meta.touch(now);
+        Ok(Entry { node, kind })
     }
+}
+
+fn leaf(meta: Meta, contents: Contents) -> Body {
+    Body::Leaf(RwLock::new(Leaf { meta, contents }))
 }
 
 impl Filesystem for MemFs {
@@ -143,33 +172,54 @@ impl Filesystem for MemFs {
         if dir.ino == ROOT_INO {
             return Ok(dir.clone());
         }
-        dir.state.read().directory()?.parent.upgrade().ok_or(Errno::ENOENT)
+        dir.shared.tree.read().ro(dir.dir()?).parent.upgrade().ok_or(Errno::ENOENT)
     }
 
     #[inline]
     fn lookup(&self, dir: &Arc<MemNode>, name: Name<'_>) -> Result<Entry<Arc<MemNode>>> {
         let hash = self.hash(name.as_bytes());
-        let state = dir.state.read();
-        let node = state.directory()?.get(hash, name.as_bytes()).ok_or(Errno::ENOENT)?;
+        let tree = dir.shared.tree.read();
+        let node = tree.ro(dir.dir()?).get(hash, name.as_bytes()).ok_or(Errno::ENOENT)?;
         Ok(Entry { node: node.clone(), kind: node.kind })
     }
 
-    #[inline]
     fn stat(&self, node: &Arc<MemNode>) -> Result<Stat> {
         FileHandle::stat(&**node)
     }
 
     #[inline]
-    fn stat_in(&self, dir: &Arc<MemNode>, name: Name<'_>) -> Result<Stat> {
-        let hash = self.hash(name.as_bytes());
-        let state = dir.state.read();
-        let node = state.directory()?.get(hash, name.as_bytes()).ok_or(Errno::ENOENT)?;
-        FileHandle::stat(&**node)
+    fn descend(&self, dir: &Arc<MemNode>, names: &mut Names<'_, '_>) -> Result<Option<Arc<MemNode>>> {
+        let tree = dir.shared.tree.read();
+        let mut at = dir;
+        while let Some(name) = names.peek(at.ino) {
+            let name = name.as_bytes();
+            match tree.ro(at.dir()?).get(self.hash(name), name) {
+                Some(node) if node.kind == FileKind::Directory => {
+                    names.advance(at.ino);
+                    at = node;
+                }
+                _ => break,
+            }
+        }
+        Ok(if Arc::ptr_eq(at, dir) { None } else { Some(at.clone()) })
+    }
+
+    #[inline]
+    fn lookup_at(&self, dir: &Arc<MemNode>, names: &mut Names<'_, '_>) -> Result<Option<Entry<Arc<MemNode>>>> {
+        let tree = dir.shared.tree.read();
+        Ok(self.reach(&tree, dir, names)?.map(|node| Entry { node: node.clone(), kind: node.kind }))
+    }
+
+    #[inline]
+    fn stat_at(&self, dir: &Arc<MemNode>, names: &mut Names<'_, '_>) -> Result<Option<Stat>> {
+        let tree = dir.shared.tree.read();
+        let found = self.reach(&tree, dir, names)?.filter(|node| node.kind != FileKind::Symlink);
+        Ok(found.map(|node| node.stat_under(&tree)))
     }
 
     fn read_dir(&self, dir: &Arc<MemNode>, from: Cookie, each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>) -> Result<()> {
-        let state = dir.state.read();
-        for entry in state.directory()?.list(from) {
+        let tree = dir.shared.tree.read();
+        for entry in tree.ro(dir.dir()?).list(from) {
             let (ino, kind) = (entry.node.ino, entry.node.kind);
             if each(DirEntry { name: entry.name, ino, kind, next: entry.seq }).is_break() {
                 break;
@@ -183,10 +233,11 @@ impl Filesystem for MemFs {
             FileKind::Directory if access.mutates() => Err(Errno::EISDIR),
             FileKind::Directory => Ok(Opened::Directory),
             FileKind::Symlink => Err(Errno::ELOOP),
-            _ => {
-                if let Body::Fifo(pipe) = &node.state.read().body {
-                    return Ok(Opened::Fifo(pipe.clone()));
-                }
+            FileKind::Fifo => match &node.leaf()?.read().contents {
+                Contents::Fifo(pipe) => Ok(Opened::Fifo(pipe.clone())),
+                Contents::File(_) | Contents::Symlink(_) => Err(Errno::EIO),
+            },
+            FileKind::File | FileKind::CharDevice | FileKind::Socket => {
                 if access.truncate {
                     node.truncate()?;
                 }
@@ -196,11 +247,17 @@ impl Filesystem for MemFs {
     }
 
     fn read_link(&self, node: &Arc<MemNode>) -> Result<Vec<u8>> {
-        if let Body::Symlink(target) = &node.state.read().body { Ok(target.to_vec()) } else { Err(Errno::EINVAL) }
+        match &node.body {
+            Body::Leaf(leaf) if let Contents::Symlink(target) = &leaf.read().contents => Ok(target.to_vec()),
+            _ => Err(Errno::EINVAL),
+        }
     }
 
     fn name_of(&self, dir: &Arc<MemNode>) -> Result<Vec<u8>> {
-        if dir.ino == ROOT_INO { Err(Errno::ENOENT) } else { Ok(dir.state.read().living()?.name.to_vec()) }
+        if dir.ino == ROOT_INO {
+            return Err(Errno::ENOENT);
+        }
+        Ok(dir.shared.tree.read().ro(dir.dir()?).living()?.name.to_vec())
     }
 
     fn read_only(&self) -> bool {
@@ -208,45 +265,52 @@ impl Filesystem for MemFs {
     }
 
     fn create(&self, dir: &Arc<MemNode>, name: Name<'_>, kind: NewKind<'_>, mode: u32) -> Result<Entry<Arc<MemNode>>> {
-        let shared = &self.shared;
+        let shared = &dir.shared;
         match kind {
-            NewKind::File => self.make(dir, name, mode, |_, _| Ok(Body::File(Data::default()))),
+            NewKind::File => {
+                self.make(dir, name, FileKind::File, mode, |meta, _, _| Ok(leaf(meta, Contents::File(Data::default()))))
+            }
             // As vfs_mkdir: a new directory takes no set-id bits from the caller.
-            NewKind::Directory => self.make(dir, name, mode & 0o1777, |_, above| {
-                let depth = above.depth.saturating_add(1);
+            NewKind::Directory => self.make(dir, name, FileKind::Directory, mode & 0o1777, |meta, _, depth| {
                 if depth > shared.depth_max {
                     return Err(Errno::ENAMETOOLONG);
                 }
-                Ok(Body::Directory(Directory::new(Arc::downgrade(dir), name.as_bytes(), depth)))
+                let new = Directory::new(meta, Arc::downgrade(dir), name.as_bytes(), depth);
+                Ok(Body::Directory(shared.tree_id.cell(new)))
             }),
-            NewKind::Symlink(target) => self.make(dir, name, 0o777, |_, _| {
+            NewKind::Symlink(target) => self.make(dir, name, FileKind::Symlink, 0o777, |meta, _, _| {
                 shared.budget.charge_bytes(target.len() as u64)?;
-                Ok(Body::Symlink(target.into()))
+                Ok(leaf(meta, Contents::Symlink(target.into())))
             }),
-            NewKind::Fifo => self.make(dir, name, mode, |ino, _| Ok(Body::Fifo(Pipe::new(shared.pipe_capacity, ino)))),
+            NewKind::Fifo => self.make(dir, name, FileKind::Fifo, mode, |meta, ino, _| {
+                Ok(leaf(meta, Contents::Fifo(Pipe::new(shared.pipe_capacity, ino))))
+            }),
         }
     }
 
     fn remove(&self, dir: &Arc<MemNode>, name: Name<'_>, removal: Removal) -> Result<()> {
-        let name = name.as_bytes();
+        let (name, shared) = (name.as_bytes(), &dir.shared);
         let hash = self.hash(name);
-        let mut state = dir.state.write();
-        let (meta, entries) = state.living_mut()?;
-        let node = entries.get(hash, name).ok_or(Errno::ENOENT)?;
+        let mut tree = shared.tree.write();
+        let node = tree.ro(dir.dir()?).living()?.get(hash, name).ok_or(Errno::ENOENT)?;
         match (removal, node.kind == FileKind::Directory) {
             (Removal::File, true) => return Err(Errno::EISDIR),
             (Removal::Directory, false) => return Err(Errno::ENOTDIR),
+            (Removal::Directory, true) if !tree.ro(node.dir()?).is_empty() => return Err(Errno::ENOTEMPTY),
             (Removal::File, false) | (Removal::Directory, true) => {}
         }
-        let now = self.shared.clock.coarse();
-        rename::unname(node, dir, now)?;
-        if node.kind == FileKind::Directory {
-            meta.nlink -= 1;
+        let now = shared.clock.coarse();
+        let above = tree.rw(dir.dir()?);
+        let gone = above.remove(hash, name);
+        above.meta.touch(now);
+        if removal == Removal::Directory {
+            above.meta.nlink -= 1;
         }
-        let gone = entries.remove(hash, name);
-        self.shared.budget.release_bytes(charge_of(name));
-        meta.touch(now);
-        drop(state);
+        if let Some(gone) = &gone {
+            rename::unname(&mut tree, gone, dir, now);
+        }
+        shared.budget.release_bytes(charge_of(name));
+        drop(tree);
         // Perhaps the last of a large file: not under the lock.
         drop(gone);
         Ok(())
@@ -257,27 +321,24 @@ impl Filesystem for MemFs {
     }
 
     fn link(&self, node: &Arc<MemNode>, dir: &Arc<MemNode>, name: Name<'_>) -> Result<()> {
-        let name = name.as_bytes();
+        let (name, shared) = (name.as_bytes(), &dir.shared);
         let hash = self.hash(name);
-        let mut state = dir.state.write();
-        let (meta, entries) = state.living_mut()?;
-        if entries.get(hash, name).is_some() {
+        let mut tree = shared.tree.write();
+        let above = tree.rw(dir.dir()?).living_mut()?;
+        if above.get(hash, name).is_some() {
             return Err(Errno::EEXIST);
         }
-        if node.kind == FileKind::Directory {
-            return Err(Errno::EPERM);
-        }
-        entries.room()?;
-        let file = &mut node.state.write().meta;
+        let file = &mut node.leaf().map_err(|_| Errno::EPERM)?.write().meta;
+        above.room()?;
         if file.nlink == 0 {
             return Err(Errno::ENOENT);
         }
         let nlink = file.nlink.checked_add(1).ok_or(Errno::EMLINK)?;
-        self.shared.budget.charge_bytes(charge_of(name))?;
-        let now = self.shared.clock.coarse();
+        shared.budget.charge_bytes(charge_of(name))?;
+        let now = shared.clock.coarse();
         (file.nlink, file.ctime) = (nlink, now);
-        entries.insert(hash, name, node.clone());
-        meta.touch(now);
+        above.insert(hash, name, node.clone());
+        above.meta.touch(now);
         Ok(())
     }
 

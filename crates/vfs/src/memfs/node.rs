@@ -4,7 +4,8 @@ use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
+use qcell::{QCell, QCellOwner, QCellOwnerID};
 
 use super::data::Data;
 use super::dir::Directory;
@@ -23,27 +24,39 @@ pub(super) struct Shared {
     pub clock: Arc<dyn Clock>,
     pub hash_key: foldhash::fast::RandomState,
     pub last_ino: AtomicU64,
-    /// Held while an entry moves from one directory to another: the only thing that changes who is above whom.
-    pub moving: Mutex<()>,
+    /// All directories are under this one lock: a walk takes it once and goes down by reference, however far.
+    pub tree: RwLock<QCellOwner>,
+    /// What says that a directory is under `tree`.
+    pub tree_id: QCellOwnerID,
     pub depth_max: u32,
     pub pipe_capacity: usize,
 }
 
 /// A file in a [`MemFs`](super::MemFs). It lives while a name, a clone or an open file of it does; its storage goes back to
 /// the budget with it.
+// In this order, so that what a listing reads of a node lies together.
+#[repr(C)]
 pub struct MemNode {
     pub(super) shared: Arc<Shared>,
     pub(super) ino: u64,
     pub(super) kind: FileKind,
-    pub(super) state: RwLock<State>,
+    pub(super) body: Body,
 }
 
-/// What changes about a node.
-pub(super) struct State {
+pub(super) enum Body {
+    /// Under the lock on the tree.
+    Directory(QCell<Directory>),
+    /// Under a lock of its own.
+    Leaf(RwLock<Leaf>),
+}
+
+/// Anything but a directory.
+pub(super) struct Leaf {
     pub meta: Meta,
-    pub body: Body,
+    pub contents: Contents,
 }
 
+#[derive(Debug)]
 pub(super) struct Meta {
     pub mode: u32,
     /// 0: removed.
@@ -55,14 +68,18 @@ pub(super) struct Meta {
     pub ctime: Timestamp,
 }
 
-pub(super) enum Body {
+pub(super) enum Contents {
     File(Data),
-    Directory(Directory),
     Symlink(Box<[u8]>),
     Fifo(Arc<Pipe>),
 }
 
 impl Meta {
+    /// Of something new.
+    pub fn new(mode: u32, nlink: u32, gid: u32, now: Timestamp) -> Self {
+        Meta { mode: mode & 0o7777, nlink, uid: 0, gid, atime: now, mtime: now, ctime: now }
+    }
+
     /// The contents have changed.
     pub fn touch(&mut self, now: Timestamp) {
         self.mtime = now;
@@ -96,40 +113,21 @@ impl Meta {
             self.ctime = now;
         }
     }
+
+    fn stat(&self, node: &MemNode, size: u64, blocks: u64) -> Stat {
+        let Meta { mode, nlink, uid, gid, atime, mtime, ctime } = *self;
+        let nlink = u64::from(nlink);
+        Stat { dev: 0, ino: node.ino, kind: node.kind, mode, nlink, uid, gid, size, blocks, atime, mtime, ctime }
+    }
 }
 
-impl State {
-    pub fn directory(&self) -> Result<&Directory> {
-        if let Body::Directory(dir) = &self.body { Ok(dir) } else { Err(Errno::ENOTDIR) }
-    }
-
-    /// A directory that has not been removed.
-    ///
-    /// # Errors
-    /// `ENOTDIR`; `ENOENT` when it has.
-    pub fn living(&self) -> Result<&Directory> {
-        let dir = self.directory()?;
-        if self.meta.nlink == 0 { Err(Errno::ENOENT) } else { Ok(dir) }
-    }
-
-    /// The attributes and entries of a directory that has not been removed.
-    ///
-    /// # Errors
-    /// As [`living`](State::living).
-    pub fn living_mut(&mut self) -> Result<(&mut Meta, &mut Directory)> {
-        match &mut self.body {
-            Body::Directory(_) if self.meta.nlink == 0 => Err(Errno::ENOENT),
-            Body::Directory(dir) => Ok((&mut self.meta, dir)),
-            _ => Err(Errno::ENOTDIR),
-        }
-    }
-
+impl Leaf {
     fn file(&self) -> Result<&Data> {
-        if let Body::File(data) = &self.body { Ok(data) } else { Err(Errno::EINVAL) }
+        if let Contents::File(data) = &self.contents { Ok(data) } else { Err(Errno::EINVAL) }
     }
 
     fn file_mut(&mut self) -> Result<(&mut Meta, &mut Data)> {
-        if let Body::File(data) = &mut self.body { Ok((&mut self.meta, data)) } else { Err(Errno::EINVAL) }
+        if let Contents::File(data) = &mut self.contents { Ok((&mut self.meta, data)) } else { Err(Errno::EINVAL) }
     }
 }
 
@@ -138,29 +136,65 @@ impl MemNode {
     ///
     /// # Errors
     /// `ENOSPC` when no inode is left.
-    pub(super) fn new(shared: &Arc<Shared>, ino: u64, mode: u32, gid: u32, body: Body) -> Result<Arc<Self>> {
+    pub(super) fn new(shared: &Arc<Shared>, ino: u64, kind: FileKind, body: Body) -> Result<Arc<Self>> {
         if let Err(full) = shared.budget.charge_inode() {
-            shared.budget.release_bytes(body.charged());
+            if let Body::Leaf(leaf) = body {
+                shared.budget.release_bytes(leaf.into_inner().contents.charged());
+            }
             return Err(full);
         }
-        let now = shared.clock.coarse();
-        let kind = body.kind();
-        let nlink = if kind == FileKind::Directory { 2 } else { 1 };
-        let meta = Meta { mode: mode & 0o7777, nlink, uid: 0, gid, atime: now, mtime: now, ctime: now };
-        Ok(Arc::new(MemNode { shared: shared.clone(), ino, kind, state: RwLock::new(State { meta, body }) }))
+        Ok(Arc::new(MemNode { shared: shared.clone(), ino, kind, body }))
     }
 
     /// The top directory of a new filesystem. It counts no inode, so that it can always be made.
     pub(super) fn root(shared: &Arc<Shared>) -> Arc<Self> {
-        let now = shared.clock.coarse();
-        let meta = Meta { mode: 0o755, nlink: 2, uid: 0, gid: 0, atime: now, mtime: now, ctime: now };
-        let body = Body::Directory(Directory::new(Weak::new(), b"", 0));
-        let state = RwLock::new(State { meta, body });
-        Arc::new(MemNode { shared: shared.clone(), ino: ROOT_INO, kind: FileKind::Directory, state })
+        let meta = Meta::new(0o755, 2, 0, shared.clock.coarse());
+        let body = Body::Directory(shared.tree_id.cell(Directory::new(meta, Weak::new(), b"", 0)));
+        Arc::new(MemNode { shared: shared.clone(), ino: ROOT_INO, kind: FileKind::Directory, body })
     }
 
     pub(super) fn next_ino(shared: &Shared) -> u64 {
         shared.last_ino.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// # Errors
+    /// `ENOTDIR`.
+    #[inline]
+    pub(super) fn dir(&self) -> Result<&QCell<Directory>> {
+        if let Body::Directory(dir) = &self.body { Ok(dir) } else { Err(Errno::ENOTDIR) }
+    }
+
+    /// # Errors
+    /// `EISDIR`.
+    #[inline]
+    pub(super) fn leaf(&self) -> Result<&RwLock<Leaf>> {
+        if let Body::Leaf(leaf) = &self.body { Ok(leaf) } else { Err(Errno::EISDIR) }
+    }
+
+    /// The attributes of a directory, and those of anything else.
+    #[inline]
+    fn stat_dir(&self, dir: &Directory) -> Stat {
+        // As Linux's tmpfs counts: 20 bytes for each entry, `.` and `..` among them.
+        dir.meta.stat(self, 20 * (dir.len() as u64 + 2), 0)
+    }
+
+    #[inline]
+    fn stat_leaf(&self, leaf: &Leaf) -> Stat {
+        let (size, blocks) = match &leaf.contents {
+            Contents::File(data) => (data.size(), data.charged().div_ceil(512)),
+            Contents::Symlink(target) => (target.len() as u64, 0),
+            Contents::Fifo(_) => (0, 0),
+        };
+        leaf.meta.stat(self, size, blocks)
+    }
+
+    /// The attributes, under the lock on the tree.
+    #[inline]
+    pub(super) fn stat_under(&self, tree: &QCellOwner) -> Stat {
+        match &self.body {
+            Body::Directory(dir) => self.stat_dir(tree.ro(dir)),
+            Body::Leaf(leaf) => self.stat_leaf(&leaf.read()),
+        }
     }
 
     /// Cuts a file that is opened with `O_TRUNC`.
@@ -169,8 +203,8 @@ impl MemNode {
     }
 
     fn write(&self, bufs: &[IoSlice<'_>], offset: Option<u64>) -> Result<(usize, u64)> {
-        let mut state = self.state.write();
-        let (meta, data) = state.file_mut()?;
+        let mut leaf = self.leaf()?.write();
+        let (meta, data) = leaf.file_mut()?;
         let offset = offset.unwrap_or_else(|| data.size());
         let n = data.write(bufs, offset, &self.shared.budget)?;
         if n > 0 {
@@ -179,11 +213,10 @@ impl MemNode {
         Ok((n, offset.saturating_add(n as u64)))
     }
 }
-
 /// Opening a file makes nothing: the node is its own handle.
 impl FileHandle for MemNode {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
-        Ok(self.state.read().file()?.read(buf, offset))
+        Ok(self.leaf()?.read().file()?.read(buf, offset))
     }
 
     fn write_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> Result<usize> {
@@ -195,42 +228,37 @@ impl FileHandle for MemNode {
     }
 
     fn next_data(&self, offset: u64) -> Result<Option<u64>> {
-        Ok(self.state.read().file()?.next_data(offset))
+        Ok(self.leaf()?.read().file()?.next_data(offset))
     }
 
     fn stat(&self) -> Result<Stat> {
-        let state = self.state.read();
-        let Meta { mode, nlink, uid, gid, atime, mtime, ctime } = state.meta;
-        let (size, blocks) = match &state.body {
-            Body::File(data) => (data.size(), data.charged().div_ceil(512)),
-            // As Linux's tmpfs counts: 20 bytes for each entry, `.` and `..` among them.
-            Body::Directory(dir) => (20 * (dir.len() as u64 + 2), 0),
-            Body::Symlink(target) => (target.len() as u64, 0),
-            Body::Fifo(_) => (0, 0),
-        };
-        let nlink = u64::from(nlink);
-        Ok(Stat { dev: 0, ino: self.ino, kind: self.kind, mode, nlink, uid, gid, size, blocks, atime, mtime, ctime })
+        Ok(match &self.body {
+            Body::Directory(dir) => self.stat_dir(self.shared.tree.read().ro(dir)),
+            Body::Leaf(leaf) => self.stat_leaf(&leaf.read()),
+        })
     }
 
     fn set_attr(&self, attr: &SetAttr) -> Result<()> {
-        let mut state = self.state.write();
-        let State { meta, body } = &mut *state;
-        if let Some(size) = attr.size {
-            match body {
-                Body::File(data) => data.resize(size, &self.shared.budget)?,
-                Body::Directory(_) => return Err(Errno::EISDIR),
-                Body::Symlink(_) | Body::Fifo(_) => return Err(Errno::EINVAL),
+        let Shared { budget, clock, tree, .. } = &*self.shared;
+        match &self.body {
+            Body::Directory(_) if attr.size.is_some() => return Err(Errno::EISDIR),
+            Body::Directory(dir) => tree.write().rw(dir).meta.set(attr, self.kind, clock.coarse()),
+            Body::Leaf(leaf) => {
+                let leaf = &mut *leaf.write();
+                if let Some(size) = attr.size {
+                    leaf.file_mut()?.1.resize(size, budget)?;
+                }
+                leaf.meta.set(attr, self.kind, clock.coarse());
             }
         }
-        meta.set(attr, self.kind, self.shared.clock.coarse());
         Ok(())
     }
 
     /// Grows the file with a hole; nothing is charged yet, but what could not be is refused.
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
         let end = offset.checked_add(len).filter(|&end| i64::try_from(end).is_ok()).ok_or(Errno::EFBIG)?;
-        let mut state = self.state.write();
-        let (meta, data) = state.file_mut()?;
+        let mut leaf = self.leaf()?.write();
+        let (meta, data) = leaf.file_mut()?;
         let budget = &self.shared.budget;
         if data.missing(offset, end) > budget.bytes_max().saturating_sub(budget.bytes_used()) {
             return Err(Errno::ENOSPC);
@@ -243,22 +271,13 @@ impl FileHandle for MemNode {
     }
 }
 
-impl Body {
-    fn kind(&self) -> FileKind {
-        match self {
-            Body::File(_) => FileKind::File,
-            Body::Directory(_) => FileKind::Directory,
-            Body::Symlink(_) => FileKind::Symlink,
-            Body::Fifo(_) => FileKind::Fifo,
-        }
-    }
-
-    /// Bytes charged for what is not a directory's entries.
+impl Contents {
+    /// Bytes charged for them.
     fn charged(&self) -> u64 {
         match self {
-            Body::File(data) => data.charged(),
-            Body::Symlink(target) => target.len() as u64,
-            Body::Directory(_) | Body::Fifo(_) => 0,
+            Contents::File(data) => data.charged(),
+            Contents::Symlink(target) => target.len() as u64,
+            Contents::Fifo(_) => 0,
         }
     }
 }
@@ -270,15 +289,19 @@ impl MemNode {
         if self.ino != ROOT_INO {
             budget.release_inode();
         }
-        let body = &mut self.state.get_mut().body;
-        budget.release_bytes(body.charged());
-        match body {
-            Body::Directory(dir) if !dir.is_empty() || dir.removed_from.is_some() => {
-                let (held, charged) = dir.take();
-                budget.release_bytes(charged);
-                Some(held)
+        match &mut self.body {
+            Body::Directory(dir) => {
+                let dir = dir.get_mut();
+                (!dir.is_empty() || dir.removed_from.is_some()).then(|| {
+                    let (held, charged) = dir.take();
+                    budget.release_bytes(charged);
+                    held
+                })
             }
-            _ => None,
+            Body::Leaf(leaf) => {
+                budget.release_bytes(leaf.get_mut().contents.charged());
+                None
+            }
         }
     }
 }
@@ -291,9 +314,9 @@ impl Drop for MemNode {
         while let Some(node) = pending.pop() {
             // Of several threads that drop the last clones at once, exactly one gets the node.
             if let Some(mut node) = Arc::into_inner(node)
-                && let Body::Directory(dir) = &mut node.state.get_mut().body
+                && let Body::Directory(dir) = &mut node.body
             {
-                let (held, charged) = dir.take();
+                let (held, charged) = dir.get_mut().take();
                 pending.extend(held);
                 node.shared.budget.release_bytes(charged);
             }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use qcell::QCellOwner;
+
 use super::MemFs;
-use super::dir::{Directory, charge_of};
-use super::node::{MemNode, ROOT_INO, State};
+use super::dir::charge_of;
+use super::node::{Body, MemNode, ROOT_INO};
 use crate::{Errno, FileKind, Result, Timestamp};
 
 /// What a climb from a directory to the root has found.
@@ -15,31 +17,37 @@ struct Climb {
     below: Option<Arc<MemNode>>,
 }
 
-/// What one rename is about.
+/// What one rename is about: a directory, the name's hash, the name.
 struct Move<'a> {
-    from: (u64, &'a [u8]),
-    to: (u64, &'a [u8]),
-    to_dir: &'a Arc<MemNode>,
-    /// Between two directories: the climbs from where it comes and from where it goes.
-    climbs: Option<(Climb, Climb)>,
+    from: (&'a Arc<MemNode>, u64, &'a [u8]),
+    to: (&'a Arc<MemNode>, u64, &'a [u8]),
+    /// Between two directories.
+    across: bool,
 }
 
-/// Takes one name from a node's count, under the lock of the directory `above` that the name is in.
-///
-/// # Errors
-/// `ENOTEMPTY` for a directory with entries.
-pub(super) fn unname(node: &MemNode, above: &Arc<MemNode>, now: Timestamp) -> Result<()> {
-    let mut state = node.state.write();
-    if let Ok((_, dir)) = state.living_mut() {
-        if !dir.is_empty() {
-            return Err(Errno::ENOTEMPTY);
+/// What a rename moves, and what stands in its way.
+struct Found {
+    node: Arc<MemNode>,
+    target: Option<Arc<MemNode>>,
+    /// How deep a directory gets.
+    depth: u32,
+}
+
+/// Takes one name, which was in `above`, from a node's count. A directory is empty.
+pub(super) fn unname(tree: &mut QCellOwner, node: &MemNode, above: &Arc<MemNode>, now: Timestamp) {
+    match &node.body {
+        Body::Directory(dir) => {
+            let dir = tree.rw(dir);
+            dir.removed_from = Some(above.clone());
+            dir.meta.nlink = 0;
+            dir.meta.ctime = now;
         }
-        dir.removed_from = Some(above.clone());
+        Body::Leaf(leaf) => {
+            let meta = &mut leaf.write().meta;
+            meta.nlink = meta.nlink.saturating_sub(1);
+            meta.ctime = now;
+        }
     }
-    let meta = &mut state.meta;
-    meta.nlink = if node.kind == FileKind::Directory { 0 } else { meta.nlink.saturating_sub(1) };
-    meta.ctime = now;
-    Ok(())
 }
 
 fn is(node: Option<&Arc<MemNode>>, other: &Arc<MemNode>) -> bool {
@@ -48,26 +56,16 @@ fn is(node: Option<&Arc<MemNode>>, other: &Arc<MemNode>) -> bool {
 
 impl MemFs {
     pub(super) fn rename_entry(&self, from_dir: &Arc<MemNode>, from: &[u8], to_dir: &Arc<MemNode>, to: &[u8]) -> Result<()> {
-        let mut way = Move { from: (self.hash(from), from), to: (self.hash(to), to), to_dir, climbs: None };
-        if Arc::ptr_eq(from_dir, to_dir) {
-            let replaced = self.move_entry(&way, &mut from_dir.state.write(), None)?;
-            drop(replaced);
-            return Ok(());
+        if !Arc::ptr_eq(&from_dir.shared, &to_dir.shared) {
+            return Err(Errno::EXDEV);
         }
-        let moving = self.shared.moving.lock();
-        let climbs = (self.climb(from_dir, to_dir)?, self.climb(to_dir, from_dir)?);
-        let (mut from_state, mut to_state);
-        if climbs.0.below.is_some() {
-            to_state = to_dir.state.write();
-            from_state = from_dir.state.write();
-        } else {
-            from_state = from_dir.state.write();
-            to_state = to_dir.state.write();
-        }
-        way.climbs = Some(climbs);
-        let replaced = self.move_entry(&way, &mut from_state, Some(&mut to_state))?;
-        drop((from_state, to_state, moving));
-        // Perhaps the last of a large file: not under the locks.
+        let across = !Arc::ptr_eq(from_dir, to_dir);
+        let way = Move { from: (from_dir, self.hash(from), from), to: (to_dir, self.hash(to), to), across };
+        let mut tree = from_dir.shared.tree.write();
+        let Some(found) = self.find(&tree, &way)? else { return Ok(()) };
+        let replaced = self.replace(&mut tree, &way, found)?;
+        drop(tree);
+        // Perhaps the last of a large file: not under the lock.
         drop(replaced);
         Ok(())
     }
@@ -76,13 +74,13 @@ impl MemFs {
     ///
     /// # Errors
     /// `ENOENT` when a directory on the way has been removed; `ENAMETOOLONG` past the depth that there may be.
-    fn climb(&self, dir: &Arc<MemNode>, other: &Arc<MemNode>) -> Result<Climb> {
+    fn climb(&self, tree: &QCellOwner, dir: &Arc<MemNode>, other: &Arc<MemNode>) -> Result<Climb> {
         let (mut at, mut below) = (dir.clone(), None);
         for depth in 0..=self.shared.depth_max {
             if at.ino == ROOT_INO {
                 return Ok(Climb { depth, below });
             }
-            let above = at.state.read().living()?.parent.upgrade().ok_or(Errno::ENOENT)?;
+            let above = tree.ro(at.dir()?).living()?.parent.upgrade().ok_or(Errno::ENOENT)?;
             let passed = std::mem::replace(&mut at, above);
             if Arc::ptr_eq(&at, other) {
                 below = Some(passed);
@@ -91,92 +89,86 @@ impl MemFs {
         Err(Errno::ENAMETOOLONG)
     }
 
-    /// Checks and does the move; `to` is none when it stays in one directory. Answers the file that was replaced.
-    fn move_entry(&self, way: &Move<'_>, from: &mut State, to: Option<&mut State>) -> Result<Option<Arc<MemNode>>> {
-        let (node, target) = {
-            let source = from.living()?.get(way.from.0, way.from.1).cloned();
-            let to = to.as_deref().unwrap_or(from);
-            let target = to.living()?.get(way.to.0, way.to.1).cloned();
-            (source.ok_or(Errno::ENOENT)?, target)
+    /// Looks up both names and checks the move. None when both are one file, and nothing happens.
+    fn find(&self, tree: &QCellOwner, way: &Move<'_>) -> Result<Option<Found>> {
+        let climbs = match way.across {
+            true => Some((self.climb(tree, way.from.0, way.to.0)?, self.climb(tree, way.to.0, way.from.0)?)),
+            false => None,
         };
-        if let Some((from_climb, to_climb)) = &way.climbs {
-            if is(to_climb.below.as_ref(), &node) {
+        let source = tree.ro(way.from.0.dir()?).living()?.get(way.from.1, way.from.2);
+        let to = tree.ro(way.to.0.dir()?).living()?;
+        let target = to.get(way.to.1, way.to.2);
+        let node = source.ok_or(Errno::ENOENT)?;
+        if let Some((from_climb, to_climb)) = &climbs {
+            if is(to_climb.below.as_ref(), node) {
                 return Err(Errno::EINVAL);
             }
-            if target.as_ref().is_some_and(|target| is(from_climb.below.as_ref(), target)) {
+            if target.is_some_and(|target| is(from_climb.below.as_ref(), target)) {
                 return Err(Errno::ENOTEMPTY);
             }
         }
-        if is(target.as_ref(), &node) {
+        if is(target, node) {
             return Ok(None);
         }
         let is_dir = node.kind == FileKind::Directory;
-        match &target {
+        match target {
             Some(target) if is_dir && target.kind != FileKind::Directory => return Err(Errno::ENOTDIR),
             Some(target) if !is_dir && target.kind == FileKind::Directory => return Err(Errno::EISDIR),
             _ => {}
         }
-        let depth = self.depth_of(way, to.as_deref().unwrap_or(from).directory()?)?;
+        to.room()?;
+        let depth = climbs.map_or(to.depth, |(_, to_climb)| to_climb.depth).saturating_add(1);
         if is_dir && depth > self.shared.depth_max {
             return Err(Errno::ENAMETOOLONG);
         }
-        self.replace(way, from, to, node, target, depth)
+        Ok(Some(Found { node: node.clone(), target: target.cloned(), depth }))
     }
 
-    /// How deep a directory is that gets into `to`.
-    fn depth_of(&self, way: &Move<'_>, to: &Directory) -> Result<u32> {
-        to.room()?;
-        let above = way.climbs.as_ref().map_or(to.depth, |(_, to_climb)| to_climb.depth);
-        Ok(above.saturating_add(1))
-    }
-
-    /// Does what [`move_entry`](MemFs::move_entry) has found allowed.
-    fn replace(
-        &self,
-        way: &Move<'_>,
-        from: &mut State,
-        mut to: Option<&mut State>,
-        node: Arc<MemNode>,
-        target: Option<Arc<MemNode>>,
-        depth: u32,
-    ) -> Result<Option<Arc<MemNode>>> {
-        let (shared, now) = (&self.shared, self.shared.clock.coarse());
+    /// Does what [`find`](MemFs::find) has found allowed. Answers the file that was replaced.
+    fn replace(&self, tree: &mut QCellOwner, way: &Move<'_>, found: Found) -> Result<Option<Arc<MemNode>>> {
+        let Found { node, target, depth } = found;
+        let shared = &way.from.0.shared;
+        let (from, to) = (way.from.0.dir()?, way.to.0.dir()?);
         let is_dir = node.kind == FileKind::Directory;
         // What can fail comes first: the link count above, the budget, and whether a directory that is replaced is empty.
-        let up = u32::from(is_dir && target.is_none());
-        let to_nlink = to.as_deref().map_or(0, |to| to.meta.nlink).checked_add(up).ok_or(Errno::EMLINK)?;
-        let (old, new) = (charge_of(way.from.1), if target.is_some() { 0 } else { charge_of(way.to.1) });
+        let up = u32::from(is_dir && way.across && target.is_none());
+        let to_nlink = tree.ro(to).meta.nlink.checked_add(up).ok_or(Errno::EMLINK)?;
+        let (old, new) = (charge_of(way.from.2), if target.is_some() { 0 } else { charge_of(way.to.2) });
         shared.budget.charge_bytes(new.saturating_sub(old))?;
-        if let Some(target) = &target {
-            unname(target, way.to_dir, now)?;
+        if let Some(dir) = target.as_ref().and_then(|target| target.dir().ok())
+            && !tree.ro(dir).is_empty()
+        {
+            return Err(Errno::ENOTEMPTY);
         }
         shared.budget.release_bytes(old.saturating_sub(new));
 
-        let (meta, entries) = from.living_mut()?;
-        entries.remove(way.from.0, way.from.1);
-        meta.touch(now);
-        if is_dir && (to.is_some() || target.is_some()) {
-            meta.nlink = meta.nlink.saturating_sub(1);
+        let now = shared.clock.coarse();
+        if let Some(target) = &target {
+            unname(tree, target, way.to.0, now);
         }
-        if let Some(to) = to.as_deref_mut() {
-            to.meta.nlink = to_nlink;
+        tree.rw(to).meta.nlink = to_nlink;
+        let above = tree.rw(from);
+        above.remove(way.from.1, way.from.2);
+        above.meta.touch(now);
+        if is_dir && (way.across || target.is_some()) {
+            above.meta.nlink = above.meta.nlink.saturating_sub(1);
         }
-        let (meta, entries) = to.unwrap_or(from).living_mut()?;
-        meta.touch(now);
-        let replaced = match &target {
-            Some(_) => entries.replace(way.to.0, way.to.1, node.clone()),
-            None => {
-                entries.insert(way.to.0, way.to.1, node.clone());
-                None
+        match &node.body {
+            Body::Directory(dir) => {
+                let dir = tree.rw(dir);
+                dir.meta.ctime = now;
+                dir.name = way.to.2.into();
+                dir.parent = Arc::downgrade(way.to.0);
+                dir.depth = depth;
             }
-        };
-        let mut state = node.state.write();
-        state.meta.ctime = now;
-        if let Ok((_, dir)) = state.living_mut() {
-            dir.name = way.to.1.into();
-            dir.parent = Arc::downgrade(way.to_dir);
-            dir.depth = depth;
+            Body::Leaf(leaf) => leaf.write().meta.ctime = now,
         }
-        Ok(replaced.or(target))
+        let above = tree.rw(to);
+        above.meta.touch(now);
+        match &target {
+            Some(_) => drop(above.replace(way.to.1, way.to.2, node)),
+            None => above.insert(way.to.1, way.to.2, node),
+        }
+        Ok(target)
     }
 }

@@ -7,6 +7,15 @@ use crate::{Access, Errno, Result};
 use std::sync::Arc;
 
 impl Process {
+    /// Closes the directories that were handed to the guest from the start, for a guest that does not know of such.
+    pub fn close_preopens(&mut self) {
+        let open = (0..self.limits.fds).map(Fd::new);
+        let preopens: Vec<_> = open.filter(|&fd| self.fds.get(fd).is_ok_and(|descriptor| descriptor.preopen.is_some())).collect();
+        for fd in preopens {
+            let _ = self.close(fd);
+        }
+    }
+
     /// The entry of a descriptor.
     ///
     /// # Errors

@@ -209,6 +209,22 @@ proptest! {
     }
 
     #[test]
+    fn any_tz_at_all_is_survived(
+        tz in "[A-Za-z<>0-9:,./+-]{0,40}|[A-Z]{3}[+-]?[0-9]{1,3}(:[0-9]{1,2})?[A-Z]{3}(-?[0-9]{1,2})?,(J[0-9]{1,3}|[0-9]{1,3}|M[0-9]{1,2}\\.[0-9]\\.[0-9])(/-?[0-9]{1,3})?,(J[0-9]{1,3}|M1?[0-9]\\.5\\.[0-6])(/[0-9]{1,2})?",
+        times in prop::collection::vec(any::<i64>(), 4),
+        tm in fields(),
+    ) {
+        let mut g = guest(Some(&tz));
+        tzset(&mut g);
+        for time in times.into_iter().flat_map(|time| [time, time >> 24, time >> 31]) {
+            if let Some(shown) = g.tm_of("_localtime_js", time) {
+                prop_assert!((0..60).contains(&shown[1]) && (0..366).contains(&shown[7]), "{shown:?}");
+            }
+        }
+        g.time_of("_mktime_js", &tm);
+    }
+
+    #[test]
     fn summer_time_that_is_asked_for_is_as_on_linux(
         tz in prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Sydney", "CET-1CEST,M3.5.0,M10.5.0/3"]),
         (year, mon, mday, hour, min) in (1980..2500, 1..13, 1..29, 0..24, 0..60),

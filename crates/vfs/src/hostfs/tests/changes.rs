@@ -105,6 +105,7 @@ fn renamed_directories_keep_their_live_nodes() {
         assert_eq!(find(&fs, "other/z/b/c").unwrap().key(), d.key());
         assert_eq!(fs.dirs.len(), 1);
         drop((a, b, c, d, f, other, root));
+        fs.dirs.close_all();
         assert_eq!(fs.registry.len(), 1, "only the root lives");
     }
 }

@@ -401,3 +401,18 @@ fn statfs_is_the_hosts() {
     assert_eq!(fs.stat(&proc).unwrap().ino, proc.key());
     assert!(proc.key() >= 1 << 63);
 }
+
+#[test]
+fn attributes_behind_several_names_make_no_node_on_the_way() {
+    let dir = TempDir::new().unwrap();
+    std::fs::create_dir_all(dir.path().join("one/two")).unwrap();
+    std::fs::write(dir.path().join("one/two/file"), "12345").unwrap();
+    let (fs, limits) = (writable(dir.path()), Limits::default());
+    let namespace = crate::Namespace::new(crate::NodeRef::root_of(&fs), &limits);
+    let process = crate::Process::builder(namespace, limits).build().unwrap();
+    assert_eq!(process.statat(crate::DirFd::Cwd, b"one/two/file", true).map(|stat| stat.size), Ok(5));
+    assert_eq!(process.statat(crate::DirFd::Cwd, b"one/missing/file", true), Err(Errno::ENOENT));
+    assert_eq!((fs.registry.len(), fs.dirs.len()), (1, 0));
+    assert!(find(&fs, "one/two/file").is_ok());
+    assert_eq!(fs.dirs.len(), 2, "gone name by name, they are opened");
+}

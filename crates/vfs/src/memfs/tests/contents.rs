@@ -206,12 +206,12 @@ fn run(steps: &[Step], budget: &Budget, start: Vec<u8>) -> std::result::Result<(
         prop_assert!(budget.bytes_used() <= budget.bytes_max());
     }
     prop_assert!(read(&f) == model);
-    let state = f.state.read();
-    if let Body::File(data) = &state.body {
+    let leaf = f.leaf().unwrap().read();
+    if let Contents::File(data) = &leaf.contents {
         prop_assert_eq!(data.charged() + 65, budget.bytes_used());
         prop_assert!(data.missing(0, data.size()) <= data.size());
     }
-    drop(state);
+    drop(leaf);
     drop((f, fs));
     prop_assert_eq!((budget.bytes_used(), budget.inodes_used()), (0, 0));
     Ok(())
