@@ -22,7 +22,8 @@ fn compare(name: &str) {
     let (wanted, code) = Native::compile_emscripten(source).run(&[], &[]);
     assert_eq!(code, Some(0), "{name} on Linux:\n{wanted}");
     let mut wrong = Vec::new();
-    for (tree, ns, _keep) in trees() {
+    // Nothing but files, directories and links is made on the host's disk.
+    for (tree, ns, _keep) in trees().into_iter().filter(|(tree, ..)| name != "fifos" || *tree != "host") {
         for (on, engine) in engines() {
             let ran = Guest::new(&program, engine, ns.clone()).args([BASE]).run();
             let what = format!("{name} on {on} over {tree}");
@@ -57,8 +58,8 @@ macro_rules! as_on_linux {
 }
 
 as_on_linux!(
-    append_truncate attributes calendar duplicates epolls fcntl_dup growth jumps jumps_bigint links_stat locks maps names open_flags paths
-    pipes places poll_clock readdir records rename_unlink sockets stdio terminals vectored_io vectored_io_bigint
+    append_truncate attributes calendar duplicates epolls fcntl_dup fifos growth jumps jumps_bigint links_stat locks maps names open_flags paths
+    pipes places readdir records rename_unlink sockets stdio terminals vectored_io vectored_io_bigint
 );
 
 /// Runs `program` with these words on each engine, and hands each run to `check` with what the native one did.
