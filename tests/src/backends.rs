@@ -1,20 +1,19 @@
-//! Every backend, and every overlay worth telling apart, as a [`Posix`] that starts from a tree.
+//! Every backend, and every overlay worth telling apart, as a [`Subject`].
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use stratafs::hostfs::{HostFs, HostOptions};
 use stratafs::memfs::MemFs;
 use stratafs::overlay::Overlay;
 use stratafs::zipfs::ZipFs;
-use stratafs::{Budget, Clock, Limits, Namespace, NodeRef, Process, Result, SystemClock, Timestamp};
+use stratafs::{Budget, Limits, NodeRef, Result};
+use stratafs_conformance::case::{Lacks, Need};
+use stratafs_conformance::posix::{Answer, Call, Posix};
+use stratafs_conformance::real::scratch;
+use stratafs_conformance::subject::{FineClock, Running, Started, Subject, process};
+use stratafs_conformance::tree::{self, Item};
 use tempfile::TempDir;
-
-use crate::case::{Lacks, Need};
-use crate::posix::{Answer, Call, Posix};
-use crate::real::scratch;
-use crate::tree::{self, Item};
 
 /// What the root directory is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,46 +49,60 @@ pub enum Backend {
 /// Why an overlay does not count a directory's subdirectories.
 const MERGED: &str = "a merged directory has one link, as in Linux's overlayfs: counting would read every layer";
 
-impl Backend {
-    /// What it cannot do by nature.
-    #[must_use]
-    pub fn lacks(self) -> Lacks {
+/// Why opening a file to write moves its ctime.
+const COPIED: &str = "opening a file of a lower layer to write copies it up, which moves its ctime, as in Linux's overlayfs";
+
+/// Every backend.
+pub const ALL: &[Backend] = &[
+    Backend::Memory,
+    Backend::Host,
+    Backend::HostExclusive,
+    Backend::OverlayAlone,
+    Backend::OverMemory,
+    Backend::OverZip,
+    Backend::OverHost,
+    Backend::OverHostExclusive,
+    Backend::OverHalves,
+    Backend::OverOverlay,
+    Backend::Frozen,
+    Backend::FrozenAtTimes,
+    Backend::FrozenOftenWhileRunning,
+];
+
+impl Subject for Backend {
+    fn name(&self) -> String {
+        format!("{self:?}")
+    }
+
+    fn lacks(&self) -> Lacks {
         match self {
             Backend::Memory => &[],
-            Backend::Host | Backend::HostExclusive => {
-                &[(Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM")]
-            }
+            Backend::Host | Backend::HostExclusive => &[
+                (Need::Fifos, "a guest's FIFO in a host directory would reach the host's processes: EPERM"),
+                (Need::FineTimes, "its times are the kernel's, whose clock for them stands still for some milliseconds"),
+            ],
+            Backend::OverlayAlone => &[(Need::LinkCountsBelow, MERGED)],
             Backend::OverZip => &[
                 (Need::HardLinksBelow, "an archive has no hard links: each name is a file of its own"),
                 (Need::LinkCountsBelow, MERGED),
+                (Need::StillOnOpenBelow, COPIED),
             ],
-            Backend::FrozenOftenWhileRunning => &[
+            Backend::FrozenAtTimes | Backend::FrozenOftenWhileRunning => &[
                 (Need::LinkCounts, MERGED),
                 (Need::LinkCountsBelow, MERGED),
-                (
-                    Need::StillOnOpen,
-                    "opening a frozen file to write copies it up, which moves its ctime, as in Linux's overlayfs",
-                ),
+                (Need::StillOnOpen, COPIED),
+                (Need::StillOnOpenBelow, COPIED),
             ],
-            Backend::OverlayAlone
-            | Backend::OverMemory
+            Backend::OverMemory
             | Backend::OverHost
             | Backend::OverHostExclusive
             | Backend::OverHalves
             | Backend::OverOverlay
-            | Backend::Frozen
-            | Backend::FrozenAtTimes => &[(Need::LinkCountsBelow, MERGED)],
+            | Backend::Frozen => &[(Need::LinkCountsBelow, MERGED), (Need::StillOnOpenBelow, COPIED)],
         }
     }
 
-    /// A process whose root is this, with `tree` in it.
-    ///
-    /// # Errors
-    /// What making host directories gives.
-    ///
-    /// # Panics
-    /// Where the layers do not take the tree.
-    pub fn start(self, tree: &[Item]) -> io::Result<Running> {
+    fn start(&self, tree: &[Item]) -> io::Result<Box<dyn Running>> {
         let mut held = Vec::new();
         let mut overlay = None;
         let root = match self {
@@ -97,16 +110,16 @@ impl Backend {
             Backend::Host | Backend::HostExclusive => host(
                 tree,
                 &mut held,
-                HostOptions { writable: true, exclusive: self == Backend::HostExclusive, ..host_options() },
+                HostOptions { writable: true, exclusive: *self == Backend::HostExclusive, ..host_options() },
             )?,
             Backend::OverlayAlone | Backend::Frozen | Backend::FrozenOftenWhileRunning => {
                 let layered = over(Vec::new());
                 tree::plant(&mut process(NodeRef::root_of(&layered)), tree);
-                if self == Backend::Frozen {
+                if *self == Backend::Frozen {
                     drop(layered.freeze());
                 }
                 let root = NodeRef::root_of(&layered);
-                overlay = (self == Backend::FrozenOftenWhileRunning).then_some(layered);
+                overlay = (*self == Backend::FrozenOftenWhileRunning).then_some(layered);
                 root
             }
             Backend::FrozenAtTimes => {
@@ -122,7 +135,7 @@ impl Backend {
                 NodeRef::root_of(&over(vec![NodeRef::root_of(&zip)]))
             }
             Backend::OverHost | Backend::OverHostExclusive => {
-                let options = HostOptions { exclusive: self == Backend::OverHostExclusive, ..host_options() };
+                let options = HostOptions { exclusive: *self == Backend::OverHostExclusive, ..host_options() };
                 NodeRef::root_of(&over(vec![host(tree, &mut held, options)?]))
             }
             Backend::OverHalves => NodeRef::root_of(&over(tree::halves(tree).iter().map(|half| memory(half)).collect())),
@@ -131,16 +144,14 @@ impl Backend {
                 NodeRef::root_of(&over(vec![NodeRef::root_of(&lower)]))
             }
         };
-        let often = self == Backend::FrozenOftenWhileRunning;
-        Ok(Running { process: process(root.clone()), root, overlay, often, calls: 0, _held: held })
+        let often = *self == Backend::FrozenOftenWhileRunning;
+        Ok(Box::new(OnLayers { started: Started::on(root), overlay, often, calls: 0, _held: held }))
     }
 }
 
 /// A process on a backend, with the host directories that it needs.
-pub struct Running {
-    /// The process.
-    pub process: Process,
-    root: NodeRef,
+struct OnLayers {
+    started: Started,
     overlay: Option<Arc<Overlay>>,
     /// Frozen again and again.
     often: bool,
@@ -148,22 +159,19 @@ pub struct Running {
     _held: Vec<TempDir>,
 }
 
-impl Running {
-    /// Another process with the same root.
-    #[must_use]
-    pub fn watcher(&self) -> Process {
-        process(self.root.clone())
+impl Running for OnLayers {
+    fn watcher(&self) -> Box<dyn Posix> {
+        self.started.watcher()
     }
 
-    /// Freezes the overlay, where the backend is one that is frozen while it is used.
-    pub fn freeze(&self) {
+    fn pause(&mut self) {
         if let Some(overlay) = &self.overlay {
             drop(overlay.freeze());
         }
     }
 }
 
-impl Posix for Running {
+impl Posix for OnLayers {
     fn call(&mut self, call: Call) -> Result<Answer> {
         self.calls += 1;
         // Often enough that every case meets several, seldom enough that long ones do not pile up thousands of layers.
@@ -173,23 +181,13 @@ impl Posix for Running {
         {
             drop(overlay.freeze());
         }
-        self.process.call(call)
+        self.started.call(call)
     }
 }
 
 fn host_options() -> HostOptions {
     // Few descriptors, so that cases meet a full cache of directories.
     HostOptions { fds: 4, ..HostOptions::default() }
-}
-
-/// A process with the directory `root` at `/` and nothing else.
-///
-/// # Panics
-/// Never: a process without preopens has nothing that could fail.
-#[must_use]
-pub fn process(root: NodeRef) -> Process {
-    let limits = Limits::default();
-    Process::builder(Namespace::new(root, &limits), limits).build().expect("three standard streams fit")
 }
 
 /// A memory layer with `tree` in it.
@@ -206,21 +204,8 @@ pub fn over(lowers: Vec<NodeRef>) -> Arc<Overlay> {
     Overlay::new(Box::new(empty_memory), lowers, Budget::unlimited(), &Limits::default())
 }
 
-/// The host's clock without the coarse one's step, so that two changes never have the same time.
-struct FineClock;
-
-impl Clock for FineClock {
-    fn realtime(&self) -> Timestamp {
-        SystemClock.realtime()
-    }
-
-    fn monotonic(&self) -> Duration {
-        SystemClock.monotonic()
-    }
-}
-
 fn empty_memory() -> NodeRef {
-    NodeRef::root_of(&MemFs::with_clock(Budget::unlimited(), &Limits::default(), Arc::new(FineClock)))
+    NodeRef::root_of(&MemFs::with_clock(Budget::unlimited(), &Limits::default(), FineClock::shared()))
 }
 
 fn host(tree: &[Item], held: &mut Vec<TempDir>, options: HostOptions) -> io::Result<NodeRef> {

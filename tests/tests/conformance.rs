@@ -1,31 +1,20 @@
 //! Every case on the real operating system, and on every backend: one test for each, each case on an instance of its own.
 #![forbid(unsafe_code)]
 
+use stratafs_conformance::case;
 use stratafs_tests::backends::Backend;
-use stratafs_tests::case::{self, Case};
-use stratafs_tests::cases::GROUPS;
-use stratafs_tests::posix::Posix;
-use stratafs_tests::real::RealOs;
-use stratafs_tests::tree;
 
 const HELPER: &str = env!("CARGO_BIN_EXE_real_posix");
 
 fn on(backend: Backend) {
-    let report = case::run(GROUPS, backend.lacks(), &mut |case: &Case| {
-        Box::new(backend.start(case.starts_from).expect("the host gives a scratch directory"))
-    });
-    report.conclude(&format!("{backend:?}"));
+    case::run_on(&backend).conclude();
 }
 
 #[test]
 fn real_operating_system() {
     assert!(rustix::process::geteuid().is_root(), "the oracle is Linux as root sees it: run the tests as root");
-    let report = case::run(GROUPS, &[], &mut |case: &Case| {
-        let mut os: Box<dyn Posix> = Box::new(RealOs::start(HELPER.as_ref()).expect("the helper starts"));
-        tree::plant(os.as_mut(), case.starts_from);
-        os
-    });
-    report.conclude("RealOs");
+    let report = case::run_on_host(HELPER.as_ref());
+    report.conclude();
     assert!(report.ran > 400 || std::env::var_os("STRATAFS_CASES").is_some(), "only {} cases ran", report.ran);
 }
 

@@ -3,10 +3,11 @@
 //! `STRATAFS_MODEL_CASES` is the number of sequences for each backend, `STRATAFS_MODEL_SEED` gives others.
 #![forbid(unsafe_code)]
 
+use stratafs_conformance::model::search::Search;
+use stratafs_conformance::subject::Subject;
 use stratafs_tests::backends::Backend;
-use stratafs_tests::model::search::Search;
 
-const CASES: u32 = 300;
+const CASES: u32 = 1000;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
@@ -17,14 +18,15 @@ fn on(backend: Backend) {
     assert!(rustix::process::geteuid().is_root(), "the oracle is Linux as root sees it: run the tests as root");
     let search = Search {
         helper: env!("CARGO_BIN_EXE_real_posix").into(),
-        backend,
+        subject: &backend,
         cases: u32::try_from(number("STRATAFS_MODEL_CASES", CASES.into())).expect("fewer sequences"),
         seed: number("STRATAFS_MODEL_SEED", 1),
     };
     let counts = search.run().unwrap_or_else(|difference| panic!("{difference}"));
     let (calls, succeeded) = counts.total();
     let by_call: Vec<_> = counts.calls.iter().map(|(name, (all, good))| format!("{name} {good}/{all}")).collect();
-    println!("{backend:?}: {} sequences, {calls} calls, {succeeded} succeeded: {}", counts.sequences, by_call.join(", "));
+    println!("{}: {} sequences, {calls} calls, {succeeded} succeeded: {}", backend.name(), counts.sequences, by_call.join(", "));
+    assert!(calls >= 40 * counts.sequences, "only {calls} calls");
     assert!(succeeded * 3 >= calls, "only {succeeded} of {calls} calls succeeded");
     for (name, (_, good)) in &counts.calls {
         assert!(*good > 0, "no {name} succeeded");

@@ -9,16 +9,16 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::op::{self, Sequence, Start};
 use super::oracle::{Oracle, Step};
 use super::replay::{Difference, replay};
-use crate::backends::Backend;
+use crate::case::Need;
 use crate::posix::Call;
+use crate::subject::Subject;
 
-/// A search on one backend.
-#[derive(Debug, Clone)]
-pub struct Search {
-    /// The program `real_posix`.
+/// A search on one subject.
+pub struct Search<'a> {
+    /// A program that calls [`serve_if_asked`](crate::serve_if_asked).
     pub helper: PathBuf,
     /// What is compared with the real system.
-    pub backend: Backend,
+    pub subject: &'a dyn Subject,
     /// Sequences to run.
     pub cases: u32,
     /// Other seeds give other sequences.
@@ -51,7 +51,7 @@ impl Counts {
     }
 }
 
-/// Differences that are told of one backend.
+/// Differences that are told of one subject.
 const KINDS_MAX: usize = 6;
 
 /// Differences in the same call that are told in the same words are taken for one.
@@ -65,7 +65,7 @@ fn name_of(call: &Call) -> String {
     format!("{call:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-impl Search {
+impl Search<'_> {
     /// Runs the sequences.
     ///
     /// # Errors
@@ -78,12 +78,12 @@ impl Search {
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-        let host = matches!(self.backend, Backend::Host | Backend::HostExclusive);
-        let starts: &[Start] = match self.backend {
-            Backend::OverZip => &[Start::Empty, Start::Plain, Start::Plain],
-            _ => &[Start::Empty, Start::Plain, Start::Linked, Start::Linked],
+        let lacks = |wanted| self.subject.lacks().iter().any(|(need, _)| *need == wanted);
+        let starts: &[Start] = match lacks(Need::HardLinksBelow) {
+            true => &[Start::Empty, Start::Plain, Start::Plain],
+            false => &[Start::Empty, Start::Plain, Start::Linked, Start::Linked],
         };
-        let strategy = op::sequence(starts, !host);
+        let strategy = op::sequence(starts, !lacks(Need::Fifos));
         let mut oracle = start(&self.helper);
         let mut counts = Counts::default();
         let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
@@ -91,7 +91,7 @@ impl Search {
             let sequence = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             let (first, steps) = oracle.run(&sequence).map_err(|error| format!("the oracle: {error}"))?;
             counts.add(&steps);
-            if let Err(difference) = replay(self.backend, sequence.start, &first, &steps)
+            if let Err(difference) = replay(self.subject, sequence.start, &first, &steps)
                 && kinds.insert(kind(&steps, &difference))
             {
                 told.push(self.explain(sequence, difference));
@@ -108,7 +108,7 @@ impl Search {
             *oracle = start(&self.helper);
             return None;
         };
-        replay(self.backend, sequence.start, &first, &steps).err().map(|difference| (steps, difference))
+        replay(self.subject, sequence.start, &first, &steps).err().map(|difference| (steps, difference))
     }
 
     /// Takes away what is not needed for a difference, and tells the rest.
@@ -137,8 +137,11 @@ impl Search {
             }
         }
         let mut text = format!(
-            "{:?}, seed {}: differs after {:?}, compared every {}:\n",
-            self.backend, self.seed, sequence.start, sequence.every
+            "{}, seed {}: differs after {:?}, compared every {}:\n",
+            self.subject.name(),
+            self.seed,
+            sequence.start,
+            sequence.every
         );
         let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else {
             return format!("{text}(not when run again) {first:?}");
