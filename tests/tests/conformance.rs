@@ -3,6 +3,7 @@
 
 use stratafs_conformance::case;
 use stratafs_tests::backends::Backend;
+use stratafs_tests::each_backend;
 
 const HELPER: &str = env!("CARGO_BIN_EXE_real_posix");
 
@@ -18,62 +19,4 @@ fn real_operating_system() {
     assert!(report.ran > 400 || std::env::var_os("STRATAFS_CASES").is_some(), "only {} cases ran", report.ran);
 }
 
-#[test]
-fn memory() {
-    on(Backend::Memory);
-}
-
-#[test]
-fn host_directory() {
-    on(Backend::Host);
-}
-
-#[test]
-fn host_directory_exclusive() {
-    on(Backend::HostExclusive);
-}
-
-#[test]
-fn overlay_alone() {
-    on(Backend::OverlayAlone);
-}
-
-#[test]
-fn overlay_over_memory() {
-    on(Backend::OverMemory);
-}
-
-#[test]
-fn overlay_over_zip() {
-    on(Backend::OverZip);
-}
-
-#[test]
-fn overlay_over_host_directory() {
-    on(Backend::OverHost);
-}
-
-#[test]
-fn overlay_over_exclusive_host_directory() {
-    on(Backend::OverHostExclusive);
-}
-
-#[test]
-fn overlay_over_two_layers() {
-    on(Backend::OverHalves);
-}
-
-#[test]
-fn overlay_over_overlay() {
-    on(Backend::OverOverlay);
-}
-
-#[test]
-fn overlay_frozen_over_its_tree() {
-    on(Backend::Frozen);
-}
-
-#[test]
-fn overlay_frozen_while_cases_run() {
-    on(Backend::FrozenOftenWhileRunning);
-}
+each_backend! { on, overlay_frozen_while_cases_run: [FrozenOftenWhileRunning], }

@@ -6,6 +6,7 @@
 use stratafs_conformance::model::search::Search;
 use stratafs_conformance::subject::Subject;
 use stratafs_tests::backends::Backend;
+use stratafs_tests::each_backend;
 
 const CASES: u32 = 1000;
 
@@ -33,26 +34,4 @@ fn on(backend: Backend) {
     }
 }
 
-macro_rules! backends {
-    ($($name:ident: $backend:ident,)*) => {
-        $(#[test]
-        fn $name() {
-            on(Backend::$backend);
-        })*
-    };
-}
-
-backends! {
-    memory: Memory,
-    host_directory: Host,
-    host_directory_exclusive: HostExclusive,
-    overlay_alone: OverlayAlone,
-    overlay_over_memory: OverMemory,
-    overlay_over_zip: OverZip,
-    overlay_over_host_directory: OverHost,
-    overlay_over_exclusive_host_directory: OverHostExclusive,
-    overlay_over_two_layers: OverHalves,
-    overlay_over_overlay: OverOverlay,
-    overlay_frozen_over_its_tree: Frozen,
-    overlay_frozen_while_it_is_used: FrozenAtTimes,
-}
+each_backend! { on, overlay_frozen_while_it_is_used: [FrozenAtTimes], }

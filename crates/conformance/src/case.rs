@@ -30,6 +30,8 @@ pub enum Need {
     StillOnOpenBelow,
     /// Two changes, one after the other, never have the same time.
     FineTimes,
+    /// Looking at a file leaves its atime.
+    StillAccessTimes,
 }
 
 /// A plain function over [`Posix`] that panics where the behaviour is another.

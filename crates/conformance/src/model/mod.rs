@@ -10,7 +10,8 @@
 //! ones that were set are there as long as they are on the real system, and that ctime and mtime move when they move there.
 //!
 //! What may differ is what the subject says that it [lacks](crate::subject::Subject::lacks), each as narrowly as it can be told: a
-//! directory's link count of one, a ctime that moves when a file is opened to write, two changes at the same time; without FIFOs none
+//! directory's link count of one, a ctime that moves when a file is opened to write, two changes at the same time, an atime that moves when the
+//! tree is looked at; without FIFOs none
 //! are made, and without hard links below none are there at the start. An access time that was not set is not compared, because reading
 //! does not move it here. A directory's size and the offset that its listing has reached are the filesystem's own on Linux too.
 
