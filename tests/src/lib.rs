@@ -3,6 +3,7 @@
 
 pub mod backends;
 pub mod guest;
+pub mod saboteur;
 
 /// The README's example of embedding.
 #[cfg(doctest)]

@@ -17,6 +17,7 @@
 
 mod compare;
 pub mod op;
+pub mod open_flags;
 pub mod oracle;
 pub mod replay;
 mod resolve;

@@ -51,6 +51,9 @@ impl Counts {
     }
 }
 
+/// Told of one sequence: what it was, what the oracle did, and how the subject did; answers whether to go on.
+type Each<'a> = dyn FnMut(Sequence, &[Step], Result<(), Difference>) -> bool + 'a;
+
 /// Differences that are told of one subject.
 const KINDS_MAX: usize = 6;
 
@@ -74,6 +77,39 @@ impl Search<'_> {
     /// # Panics
     /// When the oracle cannot be started.
     pub fn run(&self) -> Result<Counts, String> {
+        let mut counts = Counts::default();
+        let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
+        self.each(&mut |sequence, steps, done| {
+            counts.add(steps);
+            if let Err(difference) = done
+                && kinds.insert(kind(steps, &difference))
+            {
+                told.push(self.explain(sequence, difference));
+            }
+            told.len() < KINDS_MAX
+        })?;
+        if told.is_empty() { Ok(counts) } else { Err(told.join("\n")) }
+    }
+
+    /// The first difference, not shrunk, and in which sequence it is, counted from one.
+    ///
+    /// # Errors
+    /// A text when the oracle fails.
+    ///
+    /// # Panics
+    /// When the oracle cannot be started.
+    pub fn first(&self) -> Result<Option<(u64, Difference)>, String> {
+        let (mut sequences, mut found) = (0, None);
+        self.each(&mut |_, _, done| {
+            sequences += 1;
+            found = done.err().map(|difference| (sequences, difference));
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Runs the sequences until `each`, which gets what came of one, wants no more.
+    fn each(&self, each: &mut Each<'_>) -> Result<(), String> {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
@@ -85,22 +121,15 @@ impl Search<'_> {
         };
         let strategy = op::sequence(starts, !lacks(Need::Fifos));
         let mut oracle = start(&self.helper);
-        let mut counts = Counts::default();
-        let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
         for _ in 0..self.cases {
             let sequence = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             let (first, steps) = oracle.run(&sequence).map_err(|error| format!("the oracle: {error}"))?;
-            counts.add(&steps);
-            if let Err(difference) = replay(self.subject, sequence.start, &first, &steps)
-                && kinds.insert(kind(&steps, &difference))
-            {
-                told.push(self.explain(sequence, difference));
-                if told.len() == KINDS_MAX {
-                    break;
-                }
+            let done = replay(self.subject, sequence.start, &first, &steps);
+            if !each(sequence, &steps, done) {
+                break;
             }
         }
-        if told.is_empty() { Ok(counts) } else { Err(told.join("\n")) }
+        Ok(())
     }
 
     fn differs(&self, oracle: &mut Oracle, sequence: &Sequence) -> Option<(Vec<Step>, Difference)> {
