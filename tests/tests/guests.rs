@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use stratafs::stream::{CapturedOutput, Readiness, Stream};
 use stratafs::{Layer, Limits, Namespace, Outcome, Result, Stat, Tree};
+use stratafs_conformance::real;
 use stratafs_tests::guest::{Ended, Engine, Guest, Native, Program};
-use stratafs_tests::real;
+
 use tempfile::TempDir;
 
 /// The programs that say what they do and work in the directory that they are given.

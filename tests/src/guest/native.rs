@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::Program;
-use crate::real;
+use stratafs_conformance::real;
 
 /// A C program of `fixtures/guests`, compiled for this machine.
 pub struct Native {

@@ -160,8 +160,7 @@ static LONGJMP: Piece = Piece {
 };
 
 /// The pieces that answer imports.
-static PIECES: [&Piece; 11] =
-    [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &NAMES, &DLOPEN, &TZSET, &LONGJMP];
+static PIECES: [&Piece; 11] = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &NAMES, &DLOPEN, &TZSET, &LONGJMP];
 
 /// The glue while it is made.
 pub(super) struct Glue<'a> {
