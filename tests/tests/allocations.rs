@@ -5,8 +5,9 @@ use std::io::IoSlice;
 
 use stratafs::zipfs::ZipFs;
 use stratafs::{Access, DirFd, Errno, Fd, Limits, NodeRef, OneBuf, OpenHow, Outcome, Process, Whence};
-use stratafs_tests::backends::{memory, over, process};
-use stratafs_tests::tree::{self, Item};
+use stratafs_conformance::subject::process;
+use stratafs_conformance::tree::{self, Item};
+use stratafs_tests::backends::{memory, over};
 
 const PATH: &[u8] = b"/one/two/file";
 

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use stratafs::{Layer, Limits, Namespace, Tree};
+use stratafs_conformance::real;
 use stratafs_tests::guest::{Ended, Engine, Guest, Ran, cpython};
-use stratafs_tests::real;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/python")

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use stratafs::stream::{CapturedOutput, Readiness, Stream};
 use stratafs::{Layer, Limits, Outcome, Result, Stat, Tree};
+use stratafs_conformance::real;
 use stratafs_tests::guest::trees::{BASE, archive, difference, tree, trees};
 use stratafs_tests::guest::{Ended, Engine, Guest, Native, Program};
-use stratafs_tests::real;
 
 /// The programs that say what they do and work in the directory that they are given.
 const TALKERS: [&str; 10] = [

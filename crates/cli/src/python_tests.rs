@@ -9,6 +9,7 @@ fn plan(layers: Vec<LayerSpec>) -> Plan {
     Plan {
         module: module(b""),
         argv: Vec::new(),
+        cwd: None,
         env: Vec::new(),
         layers,
         files: Vec::new(),

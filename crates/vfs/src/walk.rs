@@ -350,7 +350,14 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
         if component.last && component.slash && matches!(op, Op::Open(how) if how.create) {
             return Err(Errno::EISDIR);
         }
-        let name = Name::component(bytes)?;
+        let name = match Name::component(bytes) {
+            Ok(name) => name,
+            // A rename looks at one name after the other.
+            Err(_) if component.last && matches!(op, Op::Last(Last::Parent)) => {
+                return Ok(Step::Done(Done::Parent { place: walk.place(fs, dir.into_owned()), last: Some(component) }));
+            }
+            Err(errno) => return Err(long_name(&**fs, &dir, errno)),
+        };
         if let Some(child) = mount.child(|| fs.key(&dir), name) {
             if component.last
                 && let Op::Last(last) = op
@@ -386,6 +393,12 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
             _ => return Err(Errno::ENOTDIR),
         }
     }
+}
+
+/// What a name that no directory can have gives: in one that has been removed, nothing is looked for.
+#[cold]
+fn long_name<F: Filesystem>(fs: &F, dir: &F::Node, errno: Errno) -> Errno {
+    if fs.stat(dir).is_ok_and(|stat| stat.nlink == 0) { Errno::ENOENT } else { errno }
 }
 
 /// Whether `dir` lies in the directory with the key `root`: where a mount shows a part of a filesystem, a directory that was moved out of

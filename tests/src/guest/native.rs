@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use super::Program;
-use crate::real;
+use stratafs_conformance::real;
 
 /// A C program, compiled for this machine.
 pub struct Native {

@@ -5,7 +5,7 @@ use std::io::{Cursor, Write};
 use stratafs::{Layer, Limits, Namespace, Tree};
 use tempfile::TempDir;
 
-use crate::real;
+use stratafs_conformance::real;
 
 /// The directory that a guest is told to work in; there is one writable layer at `/work`.
 pub const BASE: &str = "/work/guest";

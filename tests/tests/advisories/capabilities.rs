@@ -3,9 +3,9 @@
 use stratafs::hostfs::{HostFs, HostOptions};
 use stratafs::zipfs::ZipFs;
 use stratafs::{Errno, Limits, Namespace, NodeRef, Tree};
+use stratafs_conformance::real::scratch;
+use stratafs_conformance::tree::{self, Item};
 use stratafs_tests::backends::{memory, over};
-use stratafs_tests::real::scratch;
-use stratafs_tests::tree::{self, Item};
 
 use crate::guest::{ABIS, Abi, Guest, How, ROOT};
 

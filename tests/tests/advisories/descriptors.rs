@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use stratafs::{Errno, Fd, Limits, Namespace};
-use stratafs_tests::backends::{Backend, memory};
-use stratafs_tests::tree::Item;
+use stratafs_conformance::tree::Item;
+use stratafs_tests::backends::{Backend, Kind, memory};
 
 use crate::guest::{ABIS, Abi, Guest, How, ROOT, WRITABLE};
 
@@ -80,9 +80,9 @@ fn over_the_preopen(guest: &mut Guest, table: &mut BTreeMap<u64, Open>, from: u6
 
 #[test]
 fn ghsa_fm79_3f68_h2fc_cve_2025_53901_fd_renumber_keeps_the_table_whole() {
-    for backend in [Backend::Memory, Backend::Host, Backend::OverMemory] {
+    for backend in [Backend::Memory, Backend::Host, Backend::Over(Kind::Memory, Kind::Memory)] {
         for abi in ABIS {
-            let running = backend.start(FILES).unwrap();
+            let running = backend.on_layers(FILES).unwrap();
             let mut guest = Guest::on(abi, &running);
             let mut table: BTreeMap<u64, Open> = (0..3).map(|n| (n, Open::Stream)).chain([(ROOT, Open::Directory)]).collect();
             let mut dice = Dice(0x5eed_0001);
@@ -141,7 +141,7 @@ fn held_in(dir: &str) -> usize {
 #[test]
 fn ghsa_3p27_qvp9_27qf_a_replaced_descriptor_is_closed() {
     for abi in ABIS {
-        let dir = stratafs_tests::real::scratch().unwrap();
+        let dir = stratafs_conformance::real::scratch().unwrap();
         std::fs::write(dir.path().join("file"), "x").unwrap();
         let options = stratafs::hostfs::HostOptions { writable: true, ..Default::default() };
         let host = stratafs::hostfs::HostFs::open(dir.path(), options).unwrap();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use stratafs::stream::{CapturedOutput, Stream};
 use stratafs::{Errno, Limits, Namespace, NodeRef, Process, ProcessBuilder};
 use stratafs_abi::{Call, Flow, Function, GuestMemory, wasi_number};
-use stratafs_tests::backends::{Backend, Running};
-use stratafs_tests::tree::Item;
+use stratafs_conformance::tree::Item;
+use stratafs_tests::backends::{Backend, Kind, OnLayers};
 
 /// Bytes of the guest's memory.
 pub const MEMORY: usize = 1 << 20;
@@ -33,12 +33,12 @@ pub const WRITABLE: [Backend; 12] = [
     Backend::Host,
     Backend::HostExclusive,
     Backend::OverlayAlone,
-    Backend::OverMemory,
-    Backend::OverZip,
-    Backend::OverHost,
-    Backend::OverHostExclusive,
-    Backend::OverHalves,
-    Backend::OverOverlay,
+    Backend::Over(Kind::Memory, Kind::Memory),
+    Backend::Over(Kind::Memory, Kind::Zip),
+    Backend::Over(Kind::Memory, Kind::Host),
+    Backend::Over(Kind::Memory, Kind::HostExclusive),
+    Backend::Halves(Kind::Memory, Kind::Memory),
+    Backend::Over(Kind::Memory, Kind::Overlay),
     Backend::Frozen,
     Backend::FrozenAtTimes,
 ];
@@ -70,7 +70,7 @@ pub fn function(name: &str) -> &'static Function {
 pub fn everywhere(tree: &[Item], mut body: impl FnMut(&mut Guest, &str)) {
     for backend in WRITABLE {
         for abi in ABIS {
-            let running = backend.start(tree).unwrap();
+            let running = backend.on_layers(tree).unwrap();
             let mut guest = Guest::on(abi, &running);
             body(&mut guest, &format!("{backend:?}, {abi:?}"));
         }
@@ -78,8 +78,8 @@ pub fn everywhere(tree: &[Item], mut body: impl FnMut(&mut Guest, &str)) {
 }
 
 impl Guest {
-    pub fn on(abi: Abi, running: &Running) -> Self {
-        Guest::at(abi, running.process.namespace().clone())
+    pub fn on(abi: Abi, running: &OnLayers) -> Self {
+        Guest::at(abi, running.namespace())
     }
 
     pub fn over(abi: Abi, root: NodeRef) -> Self {

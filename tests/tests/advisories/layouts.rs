@@ -1,6 +1,6 @@
 //! What is written into the guest's memory.
 
-use stratafs_tests::tree::TREE;
+use stratafs_conformance::tree::TREE;
 
 use crate::guest::{Abi, Guest, How, MEMORY, ROOT, everywhere};
 

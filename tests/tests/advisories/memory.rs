@@ -8,8 +8,8 @@ use std::time::Duration;
 use stratafs::stream::{HostInput, HostOutput, NullStream};
 use stratafs::{Errno, Limits, Namespace};
 use stratafs_abi::{Call, Flow, Function, GuestMemory};
-use stratafs_tests::backends::Backend;
-use stratafs_tests::tree::TREE;
+use stratafs_conformance::tree::TREE;
+use stratafs_tests::backends::{Backend, Kind};
 
 use crate::guest::{Abi, Guest, How, MEMORY};
 
@@ -42,11 +42,13 @@ fn bytes_of(f: impl FnOnce()) -> (u64, i64) {
 
 #[test]
 fn ghsa_852m_cvvp_9p4w_no_size_is_allocated_before_it_is_checked() {
-    for backend in [Backend::Memory, Backend::Host, Backend::OverMemory, Backend::OverZip] {
+    for backend in
+        [Backend::Memory, Backend::Host, Backend::Over(Kind::Memory, Kind::Memory), Backend::Over(Kind::Memory, Kind::Zip)]
+    {
         let mut limits = Limits::default();
         limits.bytes = 1 << 20;
-        let running = backend.start(TREE).unwrap();
-        let ns = running.process.namespace().clone();
+        let running = backend.on_layers(TREE).unwrap();
+        let ns = running.namespace();
         let mut guest = Guest::with(Abi::Wasi, ns, limits, |builder| builder.args(["a"]).env("K", "V").preopen("/"));
         for path in ["etc/motd", "etc"] {
             guest.open(path, How::default()).unwrap();
@@ -84,7 +86,7 @@ fn ghsa_852m_cvvp_9p4w_no_size_is_allocated_before_it_is_checked() {
 
 #[test]
 fn ghsa_x84v_gj2h_g759_what_is_written_to_a_pipe_is_bounded() {
-    let running = Backend::Memory.start(&[]).unwrap();
+    let running = Backend::Memory.on_layers(&[]).unwrap();
     let mut guest = Guest::on(Abi::Emscripten, &running);
     let fds = guest.alloc(8);
     guest.call("__syscall_pipe2", &[fds, 0x800]).unwrap();
@@ -152,7 +154,7 @@ fn ghsa_gqmc_89g8_p25r_writing_where_nobody_listens_costs_nothing() {
 
 #[test]
 fn ghsa_5m8g_xhq4_4h93_an_empty_write_is_no_work() {
-    let running = Backend::Memory.start(TREE).unwrap();
+    let running = Backend::Memory.on_layers(TREE).unwrap();
     let mut guest = Guest::on(Abi::Emscripten, &running);
     let fds = guest.alloc(8);
     guest.call("__syscall_pipe2", &[fds, 0x800]).unwrap();

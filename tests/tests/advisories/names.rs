@@ -1,7 +1,7 @@
 //! Names that Windows takes for something else. The check is a pure function; on Linux these are names like any other.
 
 use stratafs::is_reserved_on_windows;
-use stratafs_tests::backends::Backend;
+use stratafs_tests::backends::{Backend, Kind};
 
 use crate::guest::{ABIS, Guest, How};
 
@@ -47,9 +47,9 @@ fn ghsa_f2pq_268w_886c_a_drive_inside_any_component() {
 
 #[test]
 fn device_names_are_plain_names_on_linux() {
-    for backend in [Backend::Memory, Backend::Host, Backend::OverHost] {
+    for backend in [Backend::Memory, Backend::Host, Backend::Over(Kind::Memory, Kind::Host)] {
         for abi in ABIS {
-            let running = backend.start(&[]).unwrap();
+            let running = backend.on_layers(&[]).unwrap();
             let mut guest = Guest::on(abi, &running);
             for name in ["COM\u{b9}", "nul.txt", "C:x", "aux ", "a\\b"] {
                 let fd = guest.open(name, How { write: true, create: true, ..How::default() }).unwrap();

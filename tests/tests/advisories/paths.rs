@@ -5,9 +5,9 @@ use std::path::Path;
 
 use stratafs::hostfs::{HostFs, HostOptions};
 use stratafs::{Errno, NodeRef};
+use stratafs_conformance::real::scratch;
+use stratafs_conformance::tree::{Item, TREE};
 use stratafs_tests::backends::over;
-use stratafs_tests::real::scratch;
-use stratafs_tests::tree::{Item, TREE};
 
 use crate::guest::{ABIS, Abi, Guest, How, everywhere};
 
@@ -223,7 +223,7 @@ fn uvwasi_299_the_target_of_a_link_is_kept_and_following_it_is_what_is_checked()
         assert_eq!(guest.symlink("", "made"), Err(Errno::ENOENT), "{on}");
     });
     // Below a descriptor that is not the guest's root, no link leads out of it.
-    let running = stratafs_tests::backends::Backend::Memory.start(TREE).unwrap();
+    let running = stratafs_tests::backends::Backend::Memory.on_layers(TREE).unwrap();
     let mut guest = Guest::on(Abi::Wasi, &running);
     let etc = guest.open("etc", How::default()).unwrap();
     for target in ["/etc/motd", "../bin/tool", "../etc/motd", ".."] {

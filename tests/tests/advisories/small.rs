@@ -2,7 +2,7 @@
 
 use stratafs::{Errno, Fd, OpenHow, Outcome};
 use stratafs_abi::{Call, Flow, GuestMemory};
-use stratafs_tests::tree::TREE;
+use stratafs_conformance::tree::TREE;
 
 use crate::guest::{Abi, Guest, How, ROOT, everywhere};
 
@@ -76,7 +76,7 @@ fn ghsa_c827_hfw6_qwvm_cve_2024_43806_listing_an_unlinked_directory_ends() {
     });
     // Gone behind the guest's back, in the middle of a listing.
     for exclusive in [false, true] {
-        let scratch = stratafs_tests::real::scratch().unwrap();
+        let scratch = stratafs_conformance::real::scratch().unwrap();
         let full = scratch.path().join("full");
         std::fs::create_dir(&full).unwrap();
         (0..5000).for_each(|n| std::fs::write(full.join(format!("file-{n}")), "").unwrap());

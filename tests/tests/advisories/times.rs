@@ -9,7 +9,7 @@ use stratafs::{
     Stat, Timestamp,
 };
 use stratafs_abi::{Flow, Stop};
-use stratafs_tests::tree::TREE;
+use stratafs_conformance::tree::TREE;
 
 use crate::guest::{ABIS, Abi, Guest, How, everywhere};
 

@@ -86,12 +86,17 @@ fn fill(bufs: &mut dyn ReadBufs, max: usize, mut read: impl FnMut(&mut [u8], usi
     Ok(total)
 }
 
-fn read_file(handle: &Arc<dyn FileHandle>, bufs: &mut dyn ReadBufs, max: usize, offset: u64) -> Result<usize> {
-    // The sum is asked for only where it matters: a guest's buffers are not looked at twice.
-    if check_span(offset, max).is_err() {
-        let sum = (0..bufs.count()).try_fold(0, |sum: usize, index| Ok(sum.saturating_add(bufs.get(index)?.len())))?;
-        check_span(offset, sum.min(max))?;
+/// As [`check_span`], for what `bufs` take. Their sum is asked for only where it matters: a guest's buffers are not looked at twice.
+fn check_read(bufs: &mut dyn ReadBufs, max: usize, offset: u64) -> Result<()> {
+    if check_span(offset, max).is_ok() {
+        return Ok(());
     }
+    let sum = (0..bufs.count()).try_fold(0, |sum: usize, index| Ok(sum.saturating_add(bufs.get(index)?.len())))?;
+    check_span(offset, sum.min(max))
+}
+
+fn read_file(handle: &Arc<dyn FileHandle>, bufs: &mut dyn ReadBufs, max: usize, offset: u64) -> Result<usize> {
+    check_read(bufs, max, offset)?;
     fill(bufs, max, |buf, done| handle.read_at(buf, offset.saturating_add(done as u64)))
 }
 
@@ -164,9 +169,10 @@ impl Process {
         if file.is_stream() {
             return Err(Errno::ESPIPE);
         }
-        match file.readable()? {
-            Body::File(handle) => read_file(handle, bufs, self.limits.call, offset),
-            _ => Err(Errno::EISDIR),
+        match file.readable() {
+            Ok(Body::File(handle)) => read_file(handle, bufs, self.limits.call, offset),
+            Ok(_) | Err(Errno::EISDIR) => check_read(bufs, self.limits.call, offset).and(Err(Errno::EISDIR)),
+            Err(errno) => Err(errno),
         }
     }
 

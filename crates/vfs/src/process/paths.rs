@@ -28,6 +28,14 @@ impl Target<'_> {
     fn slash(&self) -> bool {
         self.last.as_ref().is_some_and(|last| last.slash)
     }
+
+    /// # Errors
+    /// `ENAMETOOLONG`; in a directory that has been removed `ENOENT`, because nothing is looked for there.
+    fn name(&self, last: &Component) -> Result<Name<'_>> {
+        self.walk
+            .name(last)
+            .map_err(|errno| if self.dir.node.stat().is_ok_and(|stat| stat.nlink == 0) { Errno::ENOENT } else { errno })
+    }
 }
 
 fn may_access(stat: &Stat, mode: AccessMode, read_only: impl FnOnce() -> Result<bool>) -> Result<()> {
@@ -208,7 +216,7 @@ impl Process {
     fn link(&mut self, file: Place, kind: FileKind, dir: DirFd, path: &[u8]) -> Result<()> {
         let to = self.target(dir, path)?;
         let Some(last) = &to.last else { return Err(Errno::EEXIST) };
-        let name = to.walk.name(last)?;
+        let name = to.name(last)?;
         if self.is_mounted(&to.dir, name) {
             return Err(Errno::EEXIST);
         }
@@ -265,7 +273,11 @@ impl Process {
         if self.read_only(&new.dir) {
             return Err(Errno::EROFS);
         }
-        let (old_name, new_name) = (old.walk.name(old_last)?, new.walk.name(new_last)?);
+        let old_name = old.name(old_last)?;
+        let new_name = match new.name(new_last) {
+            Ok(name) => name,
+            Err(errno) => return Err(self.kind_of(&old.dir, old_name).err().unwrap_or(errno)),
+        };
         if old.dir.node.is(&new.dir.node) && old_name == new_name && self.is_mounted(&old.dir, old_name) {
             return Ok(());
         }

@@ -40,6 +40,7 @@ cases! {
     a_dead_directory_has_a_living_dot_dot,
     a_directory_made_again_under_the_name_is_another,
     rmdir_of_the_current_directory_works,
+    a_long_name_in_a_removed_directory_is_enoent,
 }
 
 fn unlink_takes_the_name_away(os: &mut dyn Posix) {
@@ -334,4 +335,20 @@ fn rmdir_of_the_current_directory_works(os: &mut dyn Posix) {
     assert_eq!(os.mkdir("e"), Err(ENOENT));
     assert_eq!(os.chdir("/"), Ok(()));
     assert_eq!(os.getcwd().unwrap(), "/");
+}
+
+fn a_long_name_in_a_removed_directory_is_enoent(os: &mut dyn Posix) {
+    let long = "n".repeat(256);
+    os.mkdir("d").unwrap();
+    let dir = Dir::At(os.open("d", O_RDONLY | O_DIRECTORY).unwrap());
+    assert_eq!(os.rmdirat(dir, &long), Err(ENAMETOOLONG));
+    os.rmdir("d").unwrap();
+    assert_eq!(os.rmdirat(dir, &long), Err(ENOENT));
+    assert_eq!(os.unlinkat(dir, &long), Err(ENOENT));
+    assert_eq!(os.mkdirat(dir, &long, 0o755), Err(ENOENT));
+    assert_eq!(os.openat(dir, &long, O_RDONLY | O_CREAT, 0o644), Err(ENOENT));
+    assert_eq!(os.statat(dir, &long), Err(ENOENT));
+    assert_eq!(os.statat(dir, [long.as_str(), "/x"].concat()), Err(ENOENT));
+    os.put("f", "");
+    assert_eq!(os.linkat(Dir::Cwd, "f", dir, &long, false), Err(ENOENT));
 }

@@ -2,17 +2,19 @@
 
 use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use super::compare::changes;
 use super::op::{Sequence, Start};
 use super::resolve::Resolver;
 use super::snapshot::{self, Tree};
 use crate::native::{self, Native, read_frame, write_frame};
 use crate::posix::{Answer, Call, Errno, Posix, Result};
 use crate::real::scratch;
+use crate::serve;
 use crate::tree::{self, Item};
 
 /// A call, what the real system answered, and the tree afterwards where it was taken.
@@ -74,14 +76,13 @@ pub struct Oracle {
 }
 
 impl Oracle {
-    /// Starts `helper` (the binary `real_posix`) on a new scratch directory.
+    /// Starts `helper`, a program that calls [`serve_if_asked`](crate::serve_if_asked), on a new scratch directory.
     ///
     /// # Errors
     /// What making the directory and starting the program give.
     pub fn start(helper: &Path) -> io::Result<Oracle> {
         let scratch = scratch()?;
-        let mut command = Command::new(helper);
-        let child = command.arg(scratch.path()).arg("sequences").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let child = serve::command(helper, serve::Service::Sequences, scratch.path()).spawn()?;
         Ok(Oracle { child, _scratch: scratch })
     }
 
@@ -117,10 +118,7 @@ impl Drop for Oracle {
 }
 
 /// The child's side: serves sequences from standard input on standard output, below the directory `scratch`, which becomes the root.
-///
-/// # Errors
-/// What the pipe and the scratch directory give.
-pub fn serve(scratch: &Path) -> io::Result<()> {
+pub(crate) fn serve(scratch: &Path) -> io::Result<()> {
     close_inherited()?;
     rustix::process::chdir(scratch)?;
     rustix::process::chroot(".")?;
@@ -148,13 +146,14 @@ fn run(sequence: &Sequence) -> io::Result<(Tree, Vec<Wire>)> {
     let mut steps = Vec::new();
     for (i, op) in sequence.ops.iter().enumerate() {
         let call = resolver.call(&mut native, op);
-        // A listing is read whole here and in pieces of `max` from the backend, because their order is each filesystem's own.
+        // A listing is read whole here and in pieces of `max` from the subject, because their order is each filesystem's own.
         let asked = match call {
             Call::ReadDir { fd, from, .. } => Call::ReadDir { fd, from, max: u32::MAX },
             ref call => call.clone(),
         };
         let answer = native.call(asked);
-        let tree = taken(&mut native)?;
+        // Nothing else leaves another tree; this is the kernel, whose failed calls are taken at their word.
+        let tree = if answer.is_ok() && changes(&call) { taken(&mut native)? } else { resolver.tree().clone() };
         resolver.learn(&call, answer.is_ok(), tree.clone());
         let compared = (i + 1) % usize::from(sequence.every.max(1)) == 0 || i + 1 == sequence.ops.len();
         let answer = answer.map_err(native::number);
@@ -176,7 +175,7 @@ fn empty_root() -> io::Result<()> {
 }
 
 /// Closes what this process was started with beside its standard streams, so that descriptors get the numbers that they get on a
-/// backend.
+/// subject.
 fn close_inherited() -> io::Result<()> {
     let open: Vec<i32> = std::fs::read_dir("/proc/self/fd")?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())

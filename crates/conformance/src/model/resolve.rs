@@ -36,6 +36,10 @@ impl Resolver {
         Resolver { fifos, fifo_made: false, tree }
     }
 
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
     pub fn learn(&mut self, call: &Call, done: bool, tree: Tree) {
         self.fifo_made |= done && matches!(call, Call::Mkfifo { .. });
         self.tree = tree;

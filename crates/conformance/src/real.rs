@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use stratafs::{Errno, Result};
@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::native::{read_frame, write_frame};
 use crate::posix::{Answer, Call, Posix};
+use crate::serve;
 
 /// A call that takes longer blocks for ever: the case asked for something that waits.
 const PATIENCE: Timespec = Timespec { tv_sec: 20, tv_nsec: 0 };
@@ -36,13 +37,13 @@ pub fn scratch() -> io::Result<TempDir> {
 }
 
 impl RealOs {
-    /// Starts `helper` (the binary `real_posix`) on a new scratch directory.
+    /// Starts `helper`, a program that calls [`serve_if_asked`](crate::serve_if_asked), on a new scratch directory.
     ///
     /// # Errors
     /// What making the directory and starting the program give.
     pub fn start(helper: &Path) -> io::Result<RealOs> {
         let scratch = scratch()?;
-        let child = Command::new(helper).arg(scratch.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let child = serve::command(helper, serve::Service::Calls, scratch.path()).spawn()?;
         Ok(RealOs { child, scratch })
     }
 

@@ -9,16 +9,16 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::op::{self, Sequence, Start};
 use super::oracle::{Oracle, Step};
 use super::replay::{Difference, replay};
-use crate::backends::Backend;
+use crate::case::Need;
 use crate::posix::Call;
+use crate::subject::Subject;
 
-/// A search on one backend.
-#[derive(Debug, Clone)]
-pub struct Search {
-    /// The program `real_posix`.
+/// A search on one subject.
+pub struct Search<'a> {
+    /// A program that calls [`serve_if_asked`](crate::serve_if_asked).
     pub helper: PathBuf,
     /// What is compared with the real system.
-    pub backend: Backend,
+    pub subject: &'a dyn Subject,
     /// Sequences to run.
     pub cases: u32,
     /// Other seeds give other sequences.
@@ -51,7 +51,10 @@ impl Counts {
     }
 }
 
-/// Differences that are told of one backend.
+/// Told of one sequence: what it was, what the oracle did, and how the subject did; answers whether to go on.
+type Each<'a> = dyn FnMut(Sequence, &[Step], Result<(), Difference>) -> bool + 'a;
+
+/// Differences that are told of one subject.
 const KINDS_MAX: usize = 6;
 
 /// Differences in the same call that are told in the same words are taken for one.
@@ -65,7 +68,7 @@ fn name_of(call: &Call) -> String {
     format!("{call:?}").split([' ', '(']).next().unwrap_or_default().to_owned()
 }
 
-impl Search {
+impl Search<'_> {
     /// Runs the sequences.
     ///
     /// # Errors
@@ -74,33 +77,59 @@ impl Search {
     /// # Panics
     /// When the oracle cannot be started.
     pub fn run(&self) -> Result<Counts, String> {
+        let mut counts = Counts::default();
+        let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
+        self.each(&mut |sequence, steps, done| {
+            counts.add(steps);
+            if let Err(difference) = done
+                && kinds.insert(kind(steps, &difference))
+            {
+                told.push(self.explain(sequence, difference));
+            }
+            told.len() < KINDS_MAX
+        })?;
+        if told.is_empty() { Ok(counts) } else { Err(told.join("\n")) }
+    }
+
+    /// The first difference, not shrunk, and in which sequence it is, counted from one.
+    ///
+    /// # Errors
+    /// A text when the oracle fails.
+    ///
+    /// # Panics
+    /// When the oracle cannot be started.
+    pub fn first(&self) -> Result<Option<(u64, Difference)>, String> {
+        let (mut sequences, mut found) = (0, None);
+        self.each(&mut |_, _, done| {
+            sequences += 1;
+            found = done.err().map(|difference| (sequences, difference));
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Runs the sequences until `each`, which gets what came of one, wants no more.
+    fn each(&self, each: &mut Each<'_>) -> Result<(), String> {
         let mut seed = [0; 32];
         seed[..8].copy_from_slice(&self.seed.to_le_bytes());
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let mut runner = TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng);
-        let host = matches!(self.backend, Backend::Host | Backend::HostExclusive);
-        let starts: &[Start] = match self.backend {
-            Backend::OverZip => &[Start::Empty, Start::Plain, Start::Plain],
-            _ => &[Start::Empty, Start::Plain, Start::Linked, Start::Linked],
+        let lacks = |wanted| self.subject.lacks().iter().any(|(need, _)| *need == wanted);
+        let starts: &[Start] = match lacks(Need::HardLinksBelow) {
+            true => &[Start::Empty, Start::Plain, Start::Plain],
+            false => &[Start::Empty, Start::Plain, Start::Linked, Start::Linked],
         };
-        let strategy = op::sequence(starts, !host);
+        let strategy = op::sequence(starts, !lacks(Need::Fifos));
         let mut oracle = start(&self.helper);
-        let mut counts = Counts::default();
-        let (mut kinds, mut told) = (BTreeSet::new(), Vec::new());
         for _ in 0..self.cases {
             let sequence = strategy.new_tree(&mut runner).map_err(|reason| reason.to_string())?.current();
             let (first, steps) = oracle.run(&sequence).map_err(|error| format!("the oracle: {error}"))?;
-            counts.add(&steps);
-            if let Err(difference) = replay(self.backend, sequence.start, &first, &steps)
-                && kinds.insert(kind(&steps, &difference))
-            {
-                told.push(self.explain(sequence, difference));
-                if told.len() == KINDS_MAX {
-                    break;
-                }
+            let done = replay(self.subject, sequence.start, &first, &steps);
+            if !each(sequence, &steps, done) {
+                break;
             }
         }
-        if told.is_empty() { Ok(counts) } else { Err(told.join("\n")) }
+        Ok(())
     }
 
     fn differs(&self, oracle: &mut Oracle, sequence: &Sequence) -> Option<(Vec<Step>, Difference)> {
@@ -108,7 +137,7 @@ impl Search {
             *oracle = start(&self.helper);
             return None;
         };
-        replay(self.backend, sequence.start, &first, &steps).err().map(|difference| (steps, difference))
+        replay(self.subject, sequence.start, &first, &steps).err().map(|difference| (steps, difference))
     }
 
     /// Takes away what is not needed for a difference, and tells the rest.
@@ -137,8 +166,11 @@ impl Search {
             }
         }
         let mut text = format!(
-            "{:?}, seed {}: differs after {:?}, compared every {}:\n",
-            self.backend, self.seed, sequence.start, sequence.every
+            "{}, seed {}: differs after {:?}, compared every {}:\n",
+            self.subject.name(),
+            self.seed,
+            sequence.start,
+            sequence.every
         );
         let Some((steps, difference)) = self.differs(&mut oracle, &sequence) else {
             return format!("{text}(not when run again) {first:?}");

@@ -397,10 +397,7 @@ fn errno(errno: rio::Errno) -> Errno {
 /// Serves calls from standard input on standard output until the input ends, below the directory `scratch`.
 ///
 /// The directory becomes the root (`chroot`) when the process may do that; else only the current directory.
-///
-/// # Errors
-/// What the pipe gives, and what going to the directory gives.
-pub fn serve(scratch: &std::path::Path) -> std::io::Result<()> {
+pub(crate) fn serve(scratch: &std::path::Path) -> std::io::Result<()> {
     rustix::process::chdir(scratch)?;
     if rustix::process::geteuid().is_root() {
         rustix::process::chroot(".")?;

@@ -1,12 +1,17 @@
-//! A case, and running all of them on one backend.
+//! A case, and running all of them on one subject.
 
 use std::cell::RefCell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
+use crate::cases::GROUPS;
 use crate::posix::Posix;
-use crate::tree::Item;
+use crate::real::RealOs;
+use crate::subject::Subject;
+use crate::tree::{self, Item};
 
-/// Something that a case uses and that a backend may lack by nature.
+/// Something that a case uses and that a subject may lack by nature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
     /// Named pipes can be made.
@@ -21,6 +26,12 @@ pub enum Need {
     LinkCountsBelow,
     /// Opening a file to write leaves its ctime.
     StillOnOpen,
+    /// The same for a file of the tree that the case starts from.
+    StillOnOpenBelow,
+    /// Two changes, one after the other, never have the same time.
+    FineTimes,
+    /// Looking at a file leaves its atime.
+    StillAccessTimes,
 }
 
 /// A plain function over [`Posix`] that panics where the behaviour is another.
@@ -30,9 +41,9 @@ pub struct Case {
     pub name: &'static str,
     /// Runs it on an instance of its own.
     pub run: fn(&mut dyn Posix),
-    /// What it uses that a backend may lack.
+    /// What it uses that a subject may lack.
     pub needs: &'static [Need],
-    /// What is in the tree before; an overlay has it in its lower layers.
+    /// What is in the tree before; an overlay may have it in its lower layers.
     pub starts_from: &'static [Item],
     /// Why it demands something else of a `Process` than of the real system, when it does.
     pub on_purpose: Option<&'static str>,
@@ -76,12 +87,14 @@ macro_rules! cases {
 }
 pub(crate) use cases;
 
-/// What a backend cannot do by nature, and why.
+/// What a subject cannot do by nature, and why.
 pub type Lacks = &'static [(Need, &'static str)];
 
-/// What came of running the cases on one backend.
+/// What came of running the cases on one subject.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Of what it tells.
+    pub subject: String,
     /// How many ran.
     pub ran: usize,
     /// Group and name of each that was left out, with the reason.
@@ -93,22 +106,50 @@ pub struct Report {
 impl Report {
     /// Prints the counts and panics with the names of what failed.
     #[track_caller]
-    pub fn conclude(&self, backend: &str) {
-        for (case, why) in &self.skipped {
-            println!("{backend}: left out {case}: {why}");
-        }
-        println!("{backend}: {} cases ran, {} failed, {} left out", self.ran, self.failed.len(), self.skipped.len());
-        let failures: Vec<_> = self.failed.iter().map(|(case, said)| format!("  {case}: {said}")).collect();
-        assert!(failures.is_empty(), "{backend}: {} of {} failed\n{}", failures.len(), self.ran, failures.join("\n"));
+    pub fn conclude(&self) {
+        println!("{self}");
+        assert!(self.failed.is_empty(), "{self}");
     }
 }
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { subject, ran, skipped, failed } = self;
+        write!(f, "{subject}: {ran} cases ran, {} failed, {} left out", failed.len(), skipped.len())?;
+        skipped.iter().try_for_each(|(case, why)| write!(f, "\n  left out {case}: {why}"))?;
+        failed.iter().try_for_each(|(case, said)| write!(f, "\n  failed {case}: {said}"))
+    }
+}
+
+/// Runs every case on an instance of `subject`.
+///
+/// # Panics
+/// When the subject cannot be started.
+pub fn run_on(subject: &dyn Subject) -> Report {
+    run(GROUPS, subject.name(), subject.lacks(), &mut |case| subject.start(case.starts_from).expect("the subject starts"))
+}
+
+/// Runs every case on this machine's own kernel, as its processes see it. `helper` is a program that calls
+/// [`serve_if_asked`](crate::serve_if_asked).
+///
+/// # Panics
+/// When the helper cannot be started.
+pub fn run_on_host(helper: &Path) -> Report {
+    run(GROUPS, "the host".to_owned(), &[], &mut |case| {
+        let mut os: Box<dyn Posix> = Box::new(RealOs::start(helper).expect("the helper starts"));
+        tree::plant(os.as_mut(), case.starts_from);
+        os
+    })
+}
+
+type Make<'a> = &'a mut dyn FnMut(&Case) -> Box<dyn Posix>;
 
 /// Runs every case of `groups` on an instance of its own, made by `make`.
 ///
 /// `STRATAFS_CASES` may name a part of the names to run (for looking into one).
-pub fn run(groups: &[(&str, &[Case])], lacks: Lacks, make: &mut dyn FnMut(&Case) -> Box<dyn Posix>) -> Report {
+fn run(groups: &[(&str, &[Case])], subject: String, lacks: Lacks, make: Make<'_>) -> Report {
     let wanted = std::env::var("STRATAFS_CASES").unwrap_or_default();
-    let mut report = Report::default();
+    let mut report = Report { subject, ..Report::default() };
     for (group, cases) in groups {
         for case in *cases {
             let name = format!("{group}::{}", case.name);
@@ -183,10 +224,10 @@ mod tests {
     #[test]
     fn a_failing_case_is_reported_with_its_place_and_does_not_stop_the_others() {
         let cases = [Case::new("fails", fails), Case::new("passes", passes), Case::new("left", fails).needs(&[Need::Fifos])];
-        let report = run(&[("g", &cases)], &[(Need::Fifos, "no pipes here")], &mut |_| Box::new(Nothing));
+        let report = run(&[("g", &cases)], "nothing".to_owned(), &[(Need::Fifos, "no pipes here")], &mut |_| Box::new(Nothing));
         assert_eq!((report.ran, report.failed.len(), report.skipped.len()), (2, 1, 1));
         assert_eq!(report.failed[0].0, "g::fails");
         assert!(report.failed[0].1.contains("case.rs:") && report.failed[0].1.contains("ENOSYS"), "{}", report.failed[0].1);
-        assert!(catch_unwind(|| report.conclude("nothing")).is_err());
+        assert!(catch_unwind(|| report.conclude()).is_err());
     }
 }

@@ -54,6 +54,8 @@ cases! {
     a_name_inside_the_moved_directory_is_found_under_the_new_one_only,
     a_directory_moves_up_out_of_its_parent,
     onto_a_long_name_leaves_the_file,
+    a_missing_file_onto_a_long_name_is_enoent,
+    a_dot_name_onto_a_long_name_is_ebusy,
 }
 
 fn a_file_gets_another_name(os: &mut dyn Posix) {
@@ -489,4 +491,24 @@ fn onto_a_long_name_leaves_the_file(os: &mut dyn Posix) {
     os.put("a", "x");
     assert_eq!(os.rename("a", "n".repeat(256)), Err(ENAMETOOLONG));
     assert_eq!(os.names("."), "a");
+}
+
+fn a_missing_file_onto_a_long_name_is_enoent(os: &mut dyn Posix) {
+    let long = "n".repeat(256);
+    assert_eq!(os.rename("a", &long), Err(ENOENT));
+    assert_eq!(os.rename(&long, "a"), Err(ENAMETOOLONG));
+    assert_eq!(os.rename(&long, &long), Err(ENAMETOOLONG));
+    os.mkdir("d").unwrap();
+    let dead = Dir::At(os.open("d", O_RDONLY | O_DIRECTORY).unwrap());
+    os.put("f", "");
+    os.rmdir("d").unwrap();
+    assert_eq!(os.renameat(Dir::Cwd, "f", dead, &long), Err(ENOENT));
+    assert_eq!(os.renameat(dead, &long, Dir::Cwd, "f"), Err(ENOENT));
+    assert_eq!(os.names("."), "f");
+}
+
+fn a_dot_name_onto_a_long_name_is_ebusy(os: &mut dyn Posix) {
+    let long = "n".repeat(256);
+    assert_eq!(os.rename("./.", &long), Err(EBUSY));
+    assert_eq!(os.rename(&long, "./.."), Err(EBUSY));
 }

@@ -33,6 +33,7 @@ cases! {
     reads_of_odd_sizes_add_up,
     a_write_in_the_middle_leaves_the_rest,
     fsync_works_on_files_and_directories,
+    pread_of_a_directory_looks_at_the_range_first,
 }
 
 fn read_and_write_move_the_offset(os: &mut dyn Posix) {
@@ -305,4 +306,12 @@ fn fsync_works_on_files_and_directories(os: &mut dyn Posix) {
         let fd = os.open(path, O_RDONLY).unwrap();
         assert_eq!(os.fsync(fd), Ok(()), "{path}");
     }
+}
+
+fn pread_of_a_directory_looks_at_the_range_first(os: &mut dyn Posix) {
+    let fd = os.open(".", O_RDONLY).unwrap();
+    let last = i64::MAX.cast_unsigned();
+    assert_eq!(os.pread(fd, 1, last - 1), Err(EISDIR));
+    assert_eq!(os.pread(fd, 1, last), Err(EINVAL));
+    assert_eq!(os.pread(fd, 2, last - 1), Err(EINVAL));
 }

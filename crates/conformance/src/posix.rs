@@ -55,6 +55,12 @@ impl Flags {
         Flags(self.0 | other.0)
     }
 
+    /// All but `other`.
+    #[must_use]
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
     /// Whether all of `other` is set.
     #[must_use]
     pub fn has(self, other: Flags) -> bool {
