@@ -10,5 +10,6 @@ mod guest;
 mod locks;
 mod polls;
 mod sockets;
+mod tables;
 mod terminals;
 mod trees;
