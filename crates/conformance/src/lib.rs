@@ -85,8 +85,7 @@
 //! });
 //! let report = case::run_on(&mine);
 //! assert!(report.ran > 400);
-//! let failed: Vec<_> = report.failed.iter().map(|(case, _)| case.as_str()).collect();
-//! assert_eq!(failed, ["attributes::chmod_sets_all_twelve_bits", "attributes::chmod_of_a_directory_keeps_its_kind"]);
+//! assert!(report.failed.iter().any(|(case, _)| case == "directories::mkdir_keeps_the_sticky_bit"), "{report}");
 //! ```
 //!
 //! In a test of one's own, [`Report::conclude`](case::Report::conclude) panics with all that failed. Random sequences need the kernel's

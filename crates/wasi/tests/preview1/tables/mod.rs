@@ -247,3 +247,126 @@ fn every_flag_has_a_row() {
         }
     }
 }
+
+/// What implementations of this interface get wrong: the function, what the row says, and what its line ends with.
+const EDGES: &[(&str, &str, &str)] = &[
+    // What a preopen hands on is all that a C library will ask for.
+    ("fd_fdstat_get", "a preopen", "inheriting=0x3fffffff}]"),
+    // A terminal is a character device that neither seeks nor tells; what is none must not look like one.
+    ("fd_fdstat_get", "standard output, captured", "inheriting=0x0}]"),
+    // Rights shrink and never grow.
+    ("fd_fdstat_set_rights", "fewer", "= 0"),
+    ("fd_fdstat_set_rights", "more", "= ENOTCAPABLE (capabilities insufficient)"),
+    // To cut and to make are writes, whatever the rights say.
+    ("path_open", "to cut without that right", "= ENOTCAPABLE (capabilities insufficient)"),
+    ("path_open", "to make without that right", "= ENOTCAPABLE (capabilities insufficient)"),
+    // Paths that are none.
+    ("path_open", "an absolute path", "= EPERM (operation not permitted)"),
+    ("path_open", "an empty path", "= ENOENT (no such file or directory)"),
+    ("path_open", "a NUL", "= EINVAL (invalid argument)"),
+    ("path_open", "no UTF-8", "= EILSEQ (invalid byte sequence)"),
+    // Nothing leads above the directory, not for a moment, not through a link.
+    ("path_open", "above the directory for a moment", "= EPERM (operation not permitted)"),
+    ("path_open", "through a link that leads above", "= EPERM (operation not permitted)"),
+    ("path_open", "through an absolute link", "= EPERM (operation not permitted)"),
+    ("path_create_directory", "in a directory", "= 0"),
+    // A slash behind a name.
+    ("path_open", "a file with a slash", "= ENOTDIR (not a directory)"),
+    ("path_unlink_file", "a file with a slash", "= ENOTDIR (not a directory)"),
+    ("path_filestat_get", "a file with a slash", "= ENOTDIR (not a directory)"),
+    ("path_create_directory", "with a slash", "= 0"),
+    ("path_remove_directory", "with a slash", "= 0"),
+    ("path_rename", "a directory with slashes", "= 0"),
+    ("path_rename", "a file with a slash", "= ENOTDIR (not a directory)"),
+    ("path_rename", "a file to a name with a slash", "= ENOTDIR (not a directory)"),
+    ("path_symlink", "with a slash", "= ENOENT (no such file or directory)"),
+    ("path_symlink", "with a slash, there already", "= EEXIST (file exists)"),
+    ("path_link", "a name with a slash", "= ENOENT (no such file or directory)"),
+    // A final link that is not followed.
+    ("path_open", "a link, not followed", "= ELOOP (too many levels of symbolic links)"),
+    ("path_open", "a link, not followed, as a directory", "= ENOTDIR (not a directory)"),
+    ("path_open", "a link to itself as a directory", "= ELOOP (too many levels of symbolic links)"),
+    // A link's text comes as far as the buffer goes.
+    ("path_readlink", "no room, too little, enough, more", "[1 bytes]) = 0 [used=1]"),
+    // Hard links.
+    ("path_link", "a second name of what a link leads to", "= 0"),
+    ("path_link", "a directory's", "= EPERM (operation not permitted)"),
+    ("path_link", "its own name", "= EEXIST (file exists)"),
+    // A file is no directory to start from.
+    ("path_open", "from a file", "= ENOTDIR (not a directory)"),
+    ("path_unlink_file", "from a file", "= ENOTDIR (not a directory)"),
+    // A directory is neither made nor cut by an open, and not opened to write.
+    ("path_open", "a directory to be made or cut", "= EINVAL (invalid argument)"),
+    ("path_open", "a file as a directory", "= ENOTDIR (not a directory)"),
+    ("path_open", "a directory to write", "= EISDIR (is a directory)"),
+    ("path_open", "new and it is not", "= EEXIST (file exists)"),
+    // A listing fills its buffer to the end, and less than full is the end.
+    ("fd_readdir", "a cut header", "= 0 [used=23]"),
+    ("fd_readdir", "the count in the buffer", "= 0 [used=100]"),
+    ("fd_readdir", "removed", "= 0 [used=0]"),
+    // Vectored calls.
+    ("fd_read", "one buffer too many", "= EINVAL (invalid argument)"),
+    ("fd_pread", "several buffers, one of them of nothing", "= 0 [nread=5]"),
+    // Offsets.
+    ("fd_seek", "a directory", "= EBADF (bad file descriptor)"),
+    ("fd_seek", "a stream", "= ESPIPE (illegal seek)"),
+    ("fd_seek", "before the start", "= EINVAL (invalid argument)"),
+    ("fd_seek", "past the end", "= 0 [at=1099511627787]"),
+    ("fd_pwrite", "appending, whatever the offset", "= 0 [nwritten=8]"),
+    ("fd_pread", "a stream", "= ESPIPE (illegal seek)"),
+    ("fd_pread", "offsets at the edge", "18446744073709551615) = EINVAL (invalid argument)"),
+    ("fd_pread", "at the end", "= 0 [nread=0]"),
+    // Sizes.
+    ("fd_allocate", "past the last offset", "= EFBIG (file too large)"),
+    ("fd_allocate", "it does not shrink", "= 0"),
+    ("fd_filestat_set_size", "not open for writing", "= EINVAL (invalid argument)"),
+    ("fd_filestat_set_size", "a directory", "= EINVAL (invalid argument)"),
+    // A time is given or now, not both.
+    (
+        "path_filestat_set_times",
+        "each flag, both sides, none, a side twice, unknown ones",
+        "ATIM|ATIM_NOW) = EINVAL (invalid argument)",
+    ),
+    (
+        "fd_filestat_set_times",
+        "each flag, both sides, none, a side twice, unknown ones",
+        "MTIM|MTIM_NOW) = EINVAL (invalid argument)",
+    ),
+    // Status flags.
+    ("fd_fdstat_set_flags", "standard input", "NONBLOCK) = 0"),
+    ("fd_fdstat_set_flags", "each flag, both that can change, none, unknown ones", "SYNC) = EINVAL (invalid argument)"),
+    // Numbers of descriptors.
+    ("fd_renumber", "onto itself", "= 0"),
+    ("fd_renumber", "from what it was", "= EBADF (bad file descriptor)"),
+    ("fd_renumber", "onto a preopen", "= 0"),
+    ("fd_renumber", "onto what is not open", "= EBADF (bad file descriptor)"),
+    ("fd_close", "a preopen", "= 0"),
+    ("fd_prestat_get", "closed", "= EBADF (bad file descriptor)"),
+    ("fd_prestat_get", "behind the last", "= EBADF (bad file descriptor)"),
+    ("fd_prestat_dir_name", "too short, as long, longer", "[3 bytes]) = ENAMETOOLONG (file name too long)"),
+    ("fd_prestat_dir_name", "no preopen", "= ENOTDIR (not a directory)"),
+    // Polling.
+    ("poll_oneoff", "none, too many", "= EINVAL (invalid argument)"),
+    ("poll_oneoff", "not open: told in the event", "[ready=1]"),
+    ("poll_oneoff", "a moment that has passed", "[ready=1]"),
+    ("poll_oneoff", "a clock that is not due", "waits"),
+    ("poll_oneoff", "a file, and a clock that is not due", "[ready=1]"),
+    // Removal.
+    ("path_unlink_file", "a directory", "= EISDIR (is a directory)"),
+    ("path_remove_directory", "a file", "= ENOTDIR (not a directory)"),
+    ("path_remove_directory", "a full one", "= ENOTEMPTY (directory not empty)"),
+    // Any code ends a guest.
+    ("proc_exit", "any code", "proc_exit(256) = ?"),
+    // Lengths before addresses.
+    ("path_open", "a path of all numbers", "= ENAMETOOLONG (file name too long)"),
+];
+
+#[test]
+fn known_edges_have_rows() {
+    let rows: BTreeMap<&str, Vec<String>> = run_all().into_iter().map(|table| (table.name, table.rows)).collect();
+    for (name, says, ends) in EDGES {
+        let start = format!("{says}: {name}");
+        let found: Vec<_> = rows[name].iter().filter(|row| row.starts_with(&start)).collect();
+        assert!(found.iter().any(|row| row.ends_with(ends)), "{name}: {says}: {found:?}, not {ends}");
+    }
+}
