@@ -251,6 +251,8 @@ impl Argument<'_> {
         let edges: &[u64] = match self.f.params[self.index].ty {
             ValType::I32 => &[0, 1, 2, 1025, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff],
             ValType::I64 => &[0, 1, 1 << 31, (1 << 63) - 2, (1 << 63) - 1, 1 << 63, u64::MAX],
+            // Zero, less than it, one, without end, no number: by their bits.
+            ValType::F64 => &[0, 1 << 63, 0x3ff0 << 48, 0x7ff0 << 48, 0x7ff8 << 48],
         };
         for &edge in edges {
             self.add(all, &format!("of {edge:#x}"), Expect::Anything, edge, None);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use stratafs::stream::{CapturedOutput, Stream};
 use stratafs::{Layer, Limits, Tree};
 use stratafs_tests::guest::Ended;
-use stratafs_tests::real;
+use stratafs_conformance::real;
 
 use crate::{Place, Runtime};
 

@@ -12,7 +12,6 @@ pub fn all() -> impl Iterator<Item = (Generation, &'static Function)> {
     let is_syscall = |f: &&Function| f.about.name.starts_with("__syscall_");
     let split = SPLIT_FUNCTIONS.iter().filter(is_syscall).map(|f| (Generation::Split, f));
     FUNCTIONS.iter().filter(is_syscall).map(|f| (Generation::Current, f)).chain(split)
-    FUNCTIONS.iter().map(|f| (Generation::Current, f)).chain(split)
 }
 
 pub fn guest(generation: Generation) -> Guest {
