@@ -16,17 +16,22 @@ fn engines() -> [(&'static str, Engine); 2] {
 }
 
 fn compare(name: &str) {
+    compare_in(name, &[]);
+}
+
+fn compare_in(name: &str, env: &[(&str, &str)]) {
     let program = Program::emscripten(name);
     // One source may be compiled in two ways.
     let source = name.strip_suffix("_bigint").unwrap_or(name);
-    let (wanted, code) = Native::compile_emscripten(source).run(&[], &[]);
+    let (wanted, code) = Native::compile_emscripten(source).run(&[], env);
     assert_eq!(code, Some(0), "{name} on Linux:\n{wanted}");
     let mut wrong = Vec::new();
     // Nothing but files, directories and links is made on the host's disk.
     for (tree, ns, _keep) in trees().into_iter().filter(|(tree, ..)| name != "fifos" || *tree != "host") {
         for (on, engine) in engines() {
-            let ran = Guest::new(&program, engine, ns.clone()).args([BASE]).run();
-            let what = format!("{name} on {on} over {tree}");
+            let guest = Guest::new(&program, engine, ns.clone()).args([BASE]);
+            let ran = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value)).run();
+            let what = format!("{name} on {on} over {tree} {env:?}");
             if let Some(line) = difference(&without_posix(&ran.stdout), &wanted) {
                 wrong.push(format!("{what}: {line}\n    {:?} {}", ran.ended, ran.stderr));
             } else if ran.ended != Ended::Exit(0) || !ran.stderr.is_empty() {
@@ -61,6 +66,13 @@ as_on_linux!(
     append_truncate attributes calendar duplicates epolls fcntl_dup fifos growth jumps jumps_bigint links_stat locks maps names open_flags paths
     pipes places readdir records rename_unlink sockets stdio terminals vectored_io vectored_io_bigint
 );
+
+#[test]
+fn the_zone_is_that_of_the_environment() {
+    for zone in ["UTC0", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Sydney"] {
+        compare_in("calendar", &[("TZ", zone)]);
+    }
+}
 
 /// Runs `program` with these words on each engine, and hands each run to `check` with what the native one did.
 fn program(words: &[&str], env: &[(&str, &str)], input: &str, check: impl Fn(&str, Ran, &stratafs_tests::guest::NativeRan)) {

@@ -52,7 +52,7 @@ fn talkers() -> Vec<Talker> {
 
 /// Whether the program does other than on Linux when that import is off.
 fn notices(talker: &Talker, engine: &Engine, off: Option<&str>) -> bool {
-    let guest = Guest::new(&talker.program, engine.clone(), tree(Layer::Memory)).args([BASE]).timeout(Duration::from_secs(30));
+    let guest = Guest::new(&talker.program, engine.clone(), tree(Layer::Memory)).args([BASE]).timeout(Duration::from_secs(10));
     let ran = match off {
         Some(name) => guest.without(name),
         None => guest,

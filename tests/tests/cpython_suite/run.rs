@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use stratafs::stream::{CapturedOutput, Stream};
 use stratafs::{Layer, Limits, Tree};
-use stratafs_tests::guest::Ended;
 use stratafs_conformance::real;
+use stratafs_tests::guest::Ended;
 
 use crate::{Place, Runtime};
 

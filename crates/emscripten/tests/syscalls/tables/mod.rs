@@ -103,7 +103,7 @@ impl Table {
         let (line, answer) = match flow {
             Flow::Done(Some(number)) => (line, answer(number)),
             Flow::Wait(_) => (format!("{} waits", self.name), Ok(0)),
-            Flow::Exit(_) | Flow::Done(None) => (line, Ok(0)),
+            Flow::Exit(_) | Flow::Abort | Flow::Done(None) => (line, Ok(0)),
         };
         if answer.is_err() {
             self.errors.insert(error_of(&line));

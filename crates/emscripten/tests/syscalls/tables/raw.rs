@@ -15,7 +15,7 @@ fn outcome(g: &mut Guest, f: &Function, args: &[u64]) -> String {
         Flow::Done(Some(number)) => answer(number).map_or_else(|errno| errno.name().to_owned(), |_| "0".to_owned()),
         Flow::Done(None) => "nothing".to_owned(),
         Flow::Wait(_) => "waits".to_owned(),
-        Flow::Exit(_) => "exit".to_owned(),
+        Flow::Exit(_) | Flow::Abort => "exit".to_owned(),
     }
 }
 

@@ -85,7 +85,7 @@ impl Table {
         let (line, answer) = match flow {
             Flow::Done(Some(number)) => (line, errno(number)),
             Flow::Wait(_) => (format!("{} waits", self.name), Ok(())),
-            Flow::Exit(_) | Flow::Done(None) => (line, Ok(())),
+            Flow::Exit(_) | Flow::Abort | Flow::Done(None) => (line, Ok(())),
         };
         if let Err(errno) = answer {
             self.errors.insert(errno.name());
