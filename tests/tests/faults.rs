@@ -84,7 +84,7 @@ fn cpython_bears_faults_above_and_below_an_overlay() {
 
 #[test]
 fn cpython_bears_faults_on_a_host_directory() {
-    let dir = stratafs_tests::real::scratch().unwrap();
+    let dir = stratafs_conformance::real::scratch().unwrap();
     for exclusive in [false, true] {
         let faults = Faults::from(plan(5, 60));
         let options = HostOptions { writable: true, exclusive, ..HostOptions::default() };
