@@ -1,13 +1,15 @@
-//! Runs calls of a [`Process`] over and over: `hotpath memory|overlay|zip [ROW [COUNT]]`. Without a count it prints the nanoseconds of one
+//! Runs calls of a [`Process`] over and over: `hotpath memory|overlay|zip|host|exclusive [ROW [COUNT]]`. Without a count it prints the nanoseconds of one
 //! call; with one it only makes the calls, for `valgrind --tool=callgrind`: what a call costs is the difference of two counts.
 #![forbid(unsafe_code)]
 
 use std::hint::black_box;
 use std::io::IoSlice;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use stratafs::hostfs::HostOptions;
 use stratafs::zipfs::pack::{PackEntry, pack};
 use stratafs::{Access, Clock, DirFd, Errno, Fd, Layer, Limits, OneBuf, OpenHow, Outcome, Process, Timestamp, Tree, Whence};
 
@@ -92,18 +94,22 @@ fn archive() -> Vec<u8> {
     pack(many.chain([PackEntry::file("usr/lib/file.txt", vec![7; 4096])])).unwrap()
 }
 
-fn process(layer: &str) -> Option<Process> {
+fn process(layer: &str, scratch: &Path) -> Option<Process> {
     let limits = Limits::default();
     let zip = Layer::ZipBytes("archive".to_owned(), archive().into());
     let root = match layer {
         "memory" => Layer::Memory,
         "overlay" => Layer::Overlay(vec![zip]),
         "zip" => zip,
+        "host" | "exclusive" => {
+            let options = HostOptions { writable: true, exclusive: layer == "exclusive", ..HostOptions::default() };
+            Layer::Host(scratch.to_path_buf(), options)
+        }
         _ => return None,
     };
     let tree = Tree::new(limits.clone()).clock(Arc::new(Still)).layer("/", root).build().unwrap();
     let mut process = Process::builder(tree, limits).clock(Arc::new(Still)).build().unwrap();
-    if layer == "memory" {
+    if !["overlay", "zip"].contains(&layer) {
         for dir in [&b"/usr"[..], b"/usr/lib", b"/usr/many"] {
             process.mkdirat(DirFd::Cwd, dir, 0o755).unwrap();
         }
@@ -123,9 +129,10 @@ fn main() {
         [layer] => (layer, None, None),
         [layer, row] => (layer, Some(row), None),
         [layer, row, count] => (layer, Some(row), Some(count.parse().expect("COUNT is a number"))),
-        _ => panic!("hotpath memory|overlay|zip [ROW [COUNT]]"),
+        _ => panic!("hotpath memory|overlay|zip|host|exclusive [ROW [COUNT]]"),
     };
-    let mut process = process(layer).expect("LAYER is memory, overlay or zip");
+    let scratch = tempfile::tempdir_in(if Path::new("/dev/shm").is_dir() { "/dev/shm" } else { "." }).unwrap();
+    let mut process = process(layer, scratch.path()).expect("LAYER is memory, overlay, zip, host or exclusive");
     let access = if layer == "zip" { Access::READ } else { Access::READ_WRITE };
     let mut fds = Fds {
         file: open(&mut process, FILE, &OpenHow::new(access)),
