@@ -10,6 +10,7 @@ use wasmparser::{Encoding, Parser, Payload, TypeRef, Validator, WasmFeatures};
 use crate::error::{Error, Result, usage};
 use crate::known::Stamp;
 use crate::layers::reason;
+use crate::pyodide::CONVERSION;
 use crate::{interface, run};
 
 /// Which engine runs the guest.
@@ -237,6 +238,10 @@ pub fn explain(module: &Module, engine: EngineKind) -> Option<Error> {
         Some(match (engine, wasmtime) {
             (EngineKind::Wasmi, true) => {
                 usage!("{shown} needs WebAssembly {name}, which wasmi lacks: run it with --engine wasmtime")
+            }
+            _ if bit == WasmFeatures::LEGACY_EXCEPTIONS => {
+                let how = CONVERSION.join(" ");
+                usage!("{shown} needs WebAssembly {name}, which {engine} lacks: convert it with `wasm-opt {how} {shown} -o NEW.wasm` (Binaryen)")
             }
             _ => usage!("{shown} needs WebAssembly {name}, which {engine} lacks"),
         })
