@@ -17,7 +17,8 @@ fn main() -> ExitCode {
             continue;
         }
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-        let mut files: Vec<_> = std::fs::read_dir(&dir).expect("each target has a corpus").map(|file| file.unwrap().path()).collect();
+        let mut files: Vec<_> =
+            std::fs::read_dir(&dir).expect("each target has a corpus").map(|file| file.unwrap().path()).collect();
         files.sort();
         assert!(files.len() > 5, "{}: {} files", dir.display(), files.len());
         let start = Instant::now();

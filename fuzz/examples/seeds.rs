@@ -45,7 +45,11 @@ fn archives() {
     let one = pack([PackEntry::file("a", "x")]).unwrap();
     put("zip", "one", &one);
     put("zip", "empty", &pack([]).unwrap());
-    put("zip", "tree", &pack([PackEntry::file("d/e/f", vec![1; 300]), PackEntry::file("d/g", ""), link("d/l", "../d/g")]).unwrap());
+    put(
+        "zip",
+        "tree",
+        &pack([PackEntry::file("d/e/f", vec![1; 300]), PackEntry::file("d/g", ""), link("d/l", "../d/g")]).unwrap(),
+    );
     put("zip", "cut", &one[..one.len() - 1]);
     put("zip", "before", &[b"#!/bin/sh\n", &one[..]].concat());
     put("zip", "comment", &[&one[..one.len() - 2], &[4, 0], b"text"].concat());

@@ -28,8 +28,30 @@ const HEAP: u64 = 1 << 20;
 const WORK: u64 = 12_000;
 
 const PATHS: [&[u8]; 24] = [
-    b"file", b"dir", b"dir/file", b"dir/sub", b"empty", b"link", b"loop", b"dir/up", b"abs", b"hard", b"fifo", b"new", b"dir/new", b"new/x", b".",
-    b"..", b"/", b"zip/dir/file", b"ro/file", b"dev/fd/3", b"dev/null", b"dir/sub/../../link", b"file/", b"dir//",
+    b"file",
+    b"dir",
+    b"dir/file",
+    b"dir/sub",
+    b"empty",
+    b"link",
+    b"loop",
+    b"dir/up",
+    b"abs",
+    b"hard",
+    b"fifo",
+    b"new",
+    b"dir/new",
+    b"new/x",
+    b".",
+    b"..",
+    b"/",
+    b"zip/dir/file",
+    b"ro/file",
+    b"dev/fd/3",
+    b"dev/null",
+    b"dir/sub/../../link",
+    b"file/",
+    b"dir//",
 ];
 
 /// A run of calls to `functions`.

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use stratafs::{
-    Access, Cookie, DirEntry, Entry, FileHandle, Filesystem, Name, NewKind, NodeRef, Opened, Removal, Result, SetAttr, Stat, StatFs,
+    Access, Cookie, DirEntry, Entry, FileHandle, Filesystem, Name, NewKind, NodeRef, Opened, Removal, Result, SetAttr, Stat,
+    StatFs,
 };
 
 thread_local! {

@@ -74,7 +74,11 @@ fn check_layers(layers: &[LayerSpec]) {
         let path = layer.guest.as_bytes();
         assert!(path.starts_with(b"/") && path.len() < stratafs::PATH_MAX);
         assert!(path == b"/" || !path.ends_with(b"/"));
-        assert!(path == b"/" || path[1..].split(|&b| b == b'/').all(|name| stratafs::Name::new(name).is_ok()), "{:?}", layer.guest);
+        assert!(
+            path == b"/" || path[1..].split(|&b| b == b'/').all(|name| stratafs::Name::new(name).is_ok()),
+            "{:?}",
+            layer.guest
+        );
         assert_eq!(GuestPath::new(path).as_ref(), Ok(&layer.guest), "normalising twice changes nothing");
         assert!(layers[..n].iter().all(|other| other.guest != layer.guest), "two layers at one place");
         assert!(layer.guest.depth() >= depth, "an inner layer comes before its outer one");

@@ -3,7 +3,10 @@
 use std::io::IoSlice;
 use std::ops::ControlFlow;
 
-use stratafs::{Access, DirFd, Errno, Fd, FileKind, Namespace, NodeRef, OneBuf, OpenHow, Outcome, Process, Result, SetAttr, SetTime, Stat, Timestamp, Whence};
+use stratafs::{
+    Access, DirFd, Errno, Fd, FileKind, Namespace, NodeRef, OneBuf, OpenHow, Outcome, Process, Result, SetAttr, SetTime, Stat,
+    Timestamp, Whence,
+};
 
 use crate::input::Input;
 use crate::trees;

@@ -57,7 +57,12 @@ pub fn plant(root: &NodeRef) {
 pub fn archive() -> NodeRef {
     let mut link = PackEntry::file("dir/up", "../..");
     link.mode = 0o120_777;
-    let packed = pack([PackEntry::file("dir/file", "hello world"), PackEntry::file("file", ""), PackEntry::file("z", vec![7; 5000]), link]);
+    let packed = pack([
+        PackEntry::file("dir/file", "hello world"),
+        PackEntry::file("file", ""),
+        PackEntry::file("z", vec![7; 5000]),
+        link,
+    ]);
     NodeRef::root_of(&ZipFs::from_bytes("seed.zip", packed.unwrap(), &limits()).unwrap())
 }
 
@@ -78,7 +83,7 @@ pub fn namespace(which: usize, budget: &Budget) -> Namespace {
         }
         _ => NodeRef::root_of(&over(vec![archive()], budget)),
     };
-    if which % 4 == 0 {
+    if which.is_multiple_of(4) {
         plant(&root);
     }
     let mut ns = Namespace::new(Counted::over(root), &limits());
