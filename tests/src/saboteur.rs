@@ -86,6 +86,9 @@ impl Subject for Saboteur {
     }
 }
 
+/// Files of fewer bytes are kept whole.
+const WHOLE: u32 = 1 << 20;
+
 /// What a bug goes by.
 #[derive(Debug, Default)]
 struct Memory {
@@ -110,6 +113,10 @@ struct Sabotaged<P: ?Sized> {
 
 impl Running for Sabotaged<dyn Running> {
     fn watcher(&self) -> Box<dyn Posix> {
+        // Its descriptors have numbers of their own; what is kept by number is the tested process's.
+        if matches!(self.bug, Bug::EarlyReaderKeepsOld | Bug::OffsetNotShared) {
+            return self.inner.watcher();
+        }
         Box::new(Sabotaged { bug: self.bug, memory: self.memory.clone(), inner: self.inner.watcher() })
     }
 
@@ -342,7 +349,8 @@ impl<P: Posix + ?Sized> Sabotaged<P> {
             Call::Open { flags, .. } if !flags.has(O_WRONLY) && !flags.has(O_RDWR) => {
                 let answer = self.inner.call(call)?;
                 if let &Answer::Fd(fd) = &answer
-                    && let Ok(Answer::Bytes(bytes)) = self.inner.call(Call::Pread { fd, lens: vec![1 << 20], offset: 0 })
+                    && let Ok(Answer::Bytes(bytes)) = self.inner.call(Call::Pread { fd, lens: vec![WHOLE], offset: 0 })
+                    && bytes.len() < WHOLE as usize
                 {
                     self.memory.lock().old.insert(fd, bytes);
                 }

@@ -198,7 +198,15 @@ fn wrong_way(package: &str, dependencies: &[String]) -> Vec<String> {
         "stratafs-abi" => &["stratafs"],
         "stratafs-wasi" | "stratafs-emscripten" => &["stratafs", "stratafs-abi"],
         "stratafs-wasmtime" | "stratafs-wasmi" => &["stratafs", "stratafs-abi", "stratafs-wasi", "stratafs-emscripten"],
-        _ => return dependencies.iter().filter(|name| *name == "stratafs-tests").cloned().collect(),
+        "stratafs-conformance" => &["stratafs", "stratafs-abi"],
+        "stratafs-tests" => return Vec::new(),
+        _ => {
+            return dependencies
+                .iter()
+                .filter(|name| ["stratafs-tests", "stratafs-conformance"].contains(&name.as_str()))
+                .cloned()
+                .collect();
+        }
     };
     let ours = dependencies.iter().filter(|name| name.starts_with("stratafs"));
     ours.filter(|name| !may.contains(&name.as_str())).cloned().collect()
@@ -287,6 +295,7 @@ fn every_check_finds_what_it_is_for() {
     assert_eq!(wrong_way("stratafs", &depends(&["bytes", "stratafs-abi"])), ["stratafs-abi"]);
     assert_eq!(wrong_way("stratafs-wasi", &depends(&["stratafs", "stratafs-wasmtime"])), ["stratafs-wasmtime"]);
     assert_eq!(wrong_way("stratafs-cli", &depends(&["stratafs-tests"])), ["stratafs-tests"]);
+    assert_eq!(wrong_way("stratafs-cli", &depends(&["stratafs", "stratafs-conformance"])), ["stratafs-conformance"]);
 
     assert!(!forbids_unsafe("// #![forbid(unsafe_code)]\n") && forbids_unsafe("//! x\n#![forbid(unsafe_code)]\n"));
     assert!(too_long(&"x\n".repeat(551)) && !too_long(&"x\n".repeat(550)));

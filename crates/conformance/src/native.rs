@@ -1,6 +1,6 @@
 //! The calls on the real operating system, in this very process: umask and current directory are the process's.
 //!
-//! [`serve`] is the child's side of [`crate::real`].
+//! It is what the child of [`crate::real`] does.
 
 use std::collections::BTreeMap;
 use std::io::{IoSlice, IoSliceMut, Read, Write};

@@ -9,7 +9,7 @@ const UTIME_OMIT: u32 = 0x3fff_fffe;
 /// Cuts or grows a file.
 ///
 /// # Errors
-/// `EINVAL` for a negative length; `EFAULT`; those of [`Process::set_attr_at`](stratafs::Process::set_attr_at).
+/// `EINVAL` for a negative length, or what is no file; `EFAULT`; what resolving gives; `EISDIR`; `EROFS`; `ENOSPC`.
 pub fn __syscall_truncate64(cx: &mut Call<'_>, path: Path, length: i64) -> Result<()> {
     let size = u64::try_from(length).map_err(|_| Errno::EINVAL)?;
     let path = path.of(&cx.memory, cx.process)?;
@@ -81,7 +81,7 @@ fn set_attr(cx: &mut Call<'_>, dirfd: Dir, path: Path, flags: AtFlags, attr: &Se
 /// Changes a file's permission bits.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; `ENOTSUP` for a link itself; what resolving gives; `EROFS`.
+/// `EINVAL` for an unknown flag; `EFAULT`; `ENOTSUP` for a link itself; `EBADF` for `dirfd`; what resolving gives; `EROFS`.
 pub fn __syscall_fchmodat2(cx: &mut Call<'_>, dirfd: Dir, path: Path, mode: Mode, flags: AtFlags) -> Result<()> {
     flags.only(AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     set_attr(cx, dirfd, path, flags, &SetAttr::mode(mode.bits()))
@@ -107,7 +107,7 @@ pub fn __syscall_chmod(cx: &mut Call<'_>, path: Path, mode: Mode) -> Result<()> 
 /// Changes an open file's permission bits.
 ///
 /// # Errors
-/// `EBADF`; `EROFS`.
+/// `EBADF`; `EPERM` on a stream; `EROFS`.
 pub fn __syscall_fchmod(cx: &mut Call<'_>, fd: Fd, mode: Mode) -> Result<()> {
     cx.process.fset_attr(fd, &SetAttr::mode(mode.bits()))
 }
@@ -119,7 +119,7 @@ fn owner(uid: Id, gid: Id) -> SetAttr {
 /// Changes a file's owner and group.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; what resolving gives; `EROFS`.
+/// `EINVAL` for an unknown flag; `EFAULT`; `EBADF` for `dirfd`; what resolving gives; `EROFS`.
 pub fn __syscall_fchownat(cx: &mut Call<'_>, dirfd: Dir, path: Path, uid: Id, gid: Id, flags: AtFlags) -> Result<()> {
     flags.only(AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH)?;
     set_attr(cx, dirfd, path, flags, &owner(uid, gid))
@@ -128,7 +128,7 @@ pub fn __syscall_fchownat(cx: &mut Call<'_>, dirfd: Dir, path: Path, uid: Id, gi
 /// Changes an open file's owner and group.
 ///
 /// # Errors
-/// `EBADF`; `EROFS`.
+/// `EBADF`; `EPERM` on a stream; `EROFS`.
 pub fn __syscall_fchown32(cx: &mut Call<'_>, fd: Fd, uid: Id, gid: Id) -> Result<()> {
     cx.process.fset_attr(fd, &owner(uid, gid))
 }
@@ -200,7 +200,7 @@ fn set_times(cx: &mut Call<'_>, dirfd: Dir, path: Path, times: Option<[(i64, u32
 /// Sets a file's times, to the nanosecond; null is now. A null path is the open file `dirfd`.
 ///
 /// # Errors
-/// `EFAULT`; `EINVAL` for an unknown flag or nanoseconds out of range; what resolving gives; `EROFS`.
+/// `EFAULT`; `EINVAL` for an unknown flag or nanoseconds out of range; `EBADF` for `dirfd`; what resolving gives; `EROFS`.
 pub fn __syscall_utimensat(cx: &mut Call<'_>, dirfd: Dir, path: Path, times: Ptr, flags: AtFlags) -> Result<()> {
     let read = |at| timespec(&cx.memory, at);
     let times = if times.raw() == 0 { None } else { Some([read(times)?, read(times.offset(16)?)?]) };

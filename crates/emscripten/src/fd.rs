@@ -41,7 +41,7 @@ pub fn __syscall_pipe2(cx: &mut Call<'_>, fds: Ptr, flags: u32) -> Result<()> {
 /// [`__syscall_pipe2`] without flags.
 ///
 /// # Errors
-/// As there.
+/// `EFAULT`; `EMFILE`.
 pub fn __syscall_pipe(cx: &mut Call<'_>, fds: Ptr) -> Result<()> {
     __syscall_pipe2(cx, fds, 0)
 }
@@ -67,7 +67,8 @@ const FD_CLOEXEC: u32 = 1;
 /// Everything that a descriptor, its open file and its file can be asked beside reading and writing.
 ///
 /// # Errors
-/// `EBADF`; `EINVAL` for an unknown command; `EFAULT`; `EMFILE`; those of [`Process::set_lock`](stratafs::Process::set_lock).
+/// `EBADF`; `EINVAL` for an unknown command; `EFAULT`; `EMFILE`; those of [`Process::set_lock`](stratafs::Process::set_lock) and
+/// [`Process::lock_range`](stratafs::Process::lock_range).
 pub fn __syscall_fcntl64(cx: &mut Call<'_>, fd: Fd, cmd: u32, varargs: Varargs) -> Result<Outcome<u32>> {
     let file = &cx.process.descriptor(fd)?.file;
     if file.is_path() && !matches!(cmd, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL) {

@@ -25,11 +25,13 @@ const MSG_WAITALL: u32 = 0x100;
 const MSG_NOSIGNAL: u32 = 0x4000;
 /// Bytes of a `struct sockaddr_in`.
 const ADDRESS: u32 = 16;
+/// Bytes of a `struct sockaddr_storage`: no address is longer.
+const LONGEST: u32 = 128;
 /// Bytes of a `struct msghdr`.
 const HEADER: u32 = 28;
 
 pub(crate) fn load_address(memory: &GuestMemory<'_>, at: Ptr, len: Size) -> Result<SocketAddrV4> {
-    if len.raw() < ADDRESS {
+    if !(ADDRESS..=LONGEST).contains(&len.raw()) {
         return Err(Errno::EINVAL);
     }
     check_buffer(memory, at, Size::new(ADDRESS))?;
@@ -81,7 +83,7 @@ pub fn __syscall_socket(cx: &mut Call<'_>, domain: u32, kind: u32, protocol: u32
 /// Gives a socket its address.
 ///
 /// # Errors
-/// `EINVAL` for a short address; `EFAULT`; `EAFNOSUPPORT`; those of [`Process::bind`](stratafs::Process::bind).
+/// `EINVAL` for a short address, or one longer than there are; `EFAULT`; `EAFNOSUPPORT`; those of [`Process::bind`](stratafs::Process::bind).
 pub fn __syscall_bind(cx: &mut Call<'_>, fd: Fd, addr: Ptr, len: Size, _: u32, _: u32, _: u32) -> Result<()> {
     cx.process.getsockname(fd)?;
     cx.process.bind(fd, load_address(&cx.memory, addr, len)?)
@@ -90,7 +92,7 @@ pub fn __syscall_bind(cx: &mut Call<'_>, fd: Fd, addr: Ptr, len: Size, _: u32, _
 /// Connects a socket.
 ///
 /// # Errors
-/// `EINVAL` for a short address; `EFAULT`; `EAFNOSUPPORT`; those of [`Process::connect`](stratafs::Process::connect).
+/// `EINVAL` for a short address, or one longer than there are; `EFAULT`; `EAFNOSUPPORT`; those of [`Process::connect`](stratafs::Process::connect).
 pub fn __syscall_connect(cx: &mut Call<'_>, fd: Fd, addr: Ptr, len: Size, _: u32, _: u32, _: u32) -> Result<()> {
     cx.process.getsockname(fd)?;
     cx.process.connect(fd, load_address(&cx.memory, addr, len)?)
@@ -201,7 +203,7 @@ pub fn __syscall_setsockopt(cx: &mut Call<'_>, fd: Fd, level: u32, option: u32, 
     if !known {
         return Err(Errno::ENOPROTOOPT);
     }
-    if len.raw() < 4 {
+    if len.raw().cast_signed() < 4 {
         return Err(Errno::EINVAL);
     }
     check_buffer(&cx.memory, value, Size::new(4))
@@ -224,7 +226,7 @@ fn bytes_moved(outcome: Outcome<usize>, flags: u32) -> Result<Outcome<u32>> {
 /// Sends bytes over a connection. An address is not looked at: there is one already.
 ///
 /// # Errors
-/// `EBADF`; `ENOTSOCK`; `EOPNOTSUPP` for a flag; `EFAULT`, of the address too; `EPIPE`, also without a connection; `EAGAIN`.
+/// `EBADF`; `ENOTSOCK`; `EOPNOTSUPP` for a flag; `EINVAL` for an address longer than there are; `EFAULT`, of the address too; `EPIPE`, also without a connection; `EAGAIN`.
 pub fn __syscall_sendto(
     cx: &mut Call<'_>,
     fd: Fd,
@@ -236,6 +238,9 @@ pub fn __syscall_sendto(
 ) -> Result<Outcome<u32>> {
     check_transfer(cx, fd, flags)?;
     if addr.raw() != 0 {
+        if addrlen.raw() > LONGEST {
+            return Err(Errno::EINVAL);
+        }
         check_buffer(&cx.memory, addr, addrlen)?;
     }
     let len = Size::new(len.raw().min(u32::try_from(cx.process.limits().call).unwrap_or(u32::MAX)));

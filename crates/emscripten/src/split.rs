@@ -38,7 +38,7 @@ pub fn __syscall_fstat64(cx: &mut Call<'_>, fd: Fd, stat: Out<Stat88>) -> Result
 /// The attributes of a file.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; what resolving gives.
+/// `EINVAL` for an unknown flag; `EFAULT`; `EBADF` for `dirfd`; what resolving gives.
 pub fn __syscall_fstatat64(cx: &mut Call<'_>, dirfd: Dir, path: Path, stat: Out<Stat88>, flags: AtFlags) -> Result<()> {
     stat::stat_at(cx, dirfd, path, stat, flags)
 }
@@ -46,7 +46,7 @@ pub fn __syscall_fstatat64(cx: &mut Call<'_>, dirfd: Dir, path: Path, stat: Out<
 /// Sets a file's times, to the nanosecond; null is now. A null path is the open file `dirfd`.
 ///
 /// # Errors
-/// `EFAULT`; `EINVAL` for an unknown flag or nanoseconds out of range; what resolving gives; `EROFS`.
+/// `EFAULT`; `EINVAL` for an unknown flag or nanoseconds out of range; `EBADF` for `dirfd`; what resolving gives; `EROFS`.
 pub fn __syscall_utimensat(cx: &mut Call<'_>, dirfd: Dir, path: Path, times: Ptr, flags: AtFlags) -> Result<()> {
     attr::utimensat_32(cx, dirfd, path, times, flags)
 }
@@ -54,7 +54,7 @@ pub fn __syscall_utimensat(cx: &mut Call<'_>, dirfd: Dir, path: Path, times: Ptr
 /// Cuts or grows a file.
 ///
 /// # Errors
-/// `EINVAL` for a negative length; `EFAULT`; those of [`Process::set_attr_at`](stratafs::Process::set_attr_at).
+/// `EINVAL` for a negative length, or what is no file; `EFAULT`; what resolving gives; `EISDIR`; `EROFS`; `ENOSPC`.
 pub fn __syscall_truncate64(cx: &mut Call<'_>, path: Path, length_low: u32, length_high: u32) -> Result<()> {
     attr::__syscall_truncate64(cx, path, join(length_low, length_high))
 }

@@ -35,7 +35,7 @@ pub(crate) fn stat_fd<S: Record + From<Stat>>(cx: &mut Call<'_>, fd: Fd, stat: O
 /// The attributes of a file.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; what resolving gives.
+/// `EINVAL` for an unknown flag; `EFAULT`; `EBADF` for `dirfd`; what resolving gives.
 pub fn __syscall_newfstatat(cx: &mut Call<'_>, dirfd: Dir, path: Path, stat: Out<Stat96>, flags: AtFlags) -> Result<()> {
     stat_at(cx, dirfd, path, stat, flags)
 }
@@ -67,7 +67,7 @@ pub fn __syscall_fstat64(cx: &mut Call<'_>, fd: Fd, stat: Out<Stat96>) -> Result
 /// Whether a file may be used. The guest is root.
 ///
 /// # Errors
-/// `EINVAL` for an unknown mode or flag; `EFAULT`; `EACCES` to execute what has no x bit; `EROFS`; what resolving gives.
+/// `EINVAL` for an unknown mode or flag; `EFAULT`; `EACCES` to execute what has no x bit; `EROFS`; `EBADF` for `dirfd`; what resolving gives.
 pub fn __syscall_faccessat(cx: &mut Call<'_>, dirfd: Dir, path: Path, amode: u32, flags: AtFlags) -> Result<()> {
     flags.only(AtFlags::SYMLINK_NOFOLLOW | AtFlags::EACCESS | AtFlags::EMPTY_PATH)?;
     if amode & !7 != 0 {

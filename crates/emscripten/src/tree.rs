@@ -8,7 +8,7 @@ const CWD: Dir = Dir(DirFd::Cwd);
 /// Makes a directory with `mode` less the umask.
 ///
 /// # Errors
-/// `EFAULT`; those of [`Process::mkdirat`](stratafs::Process::mkdirat).
+/// `EFAULT`; `EBADF` for `dirfd`; those of [`Process::mkdirat`](stratafs::Process::mkdirat).
 pub fn __syscall_mkdirat(cx: &mut Call<'_>, dirfd: Dir, path: Path, mode: Mode) -> Result<()> {
     let path = path.of(&cx.memory, cx.process)?;
     cx.process.mkdirat(dirfd.0, &path, mode.bits())
@@ -25,7 +25,7 @@ pub fn __syscall_mkdir(cx: &mut Call<'_>, path: Path, mode: Mode) -> Result<()> 
 /// Makes an empty file or a FIFO.
 ///
 /// # Errors
-/// `EINVAL` for a type that there is not; `EPERM` for a directory, a device or a socket; `EFAULT`; those of
+/// `EINVAL` for a type that there is not; `EPERM` for a directory, a device or a socket; `EFAULT`; `EBADF` for `dirfd`; those of
 /// [`Process::mkfileat`](stratafs::Process::mkfileat).
 pub fn __syscall_mknodat(cx: &mut Call<'_>, dirfd: Dir, path: Path, mode: Mode, _dev: u32) -> Result<()> {
     let fifo = match mode.0 & 0o170_000 {
@@ -57,7 +57,8 @@ pub fn __syscall_rmdir(cx: &mut Call<'_>, path: Path) -> Result<()> {
 /// Takes away a name, or with `AT_REMOVEDIR` an empty directory.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; those of [`Process::unlinkat`](stratafs::Process::unlinkat).
+/// `EINVAL` for an unknown flag; `EFAULT`; `EBADF` for `dirfd`; those of [`Process::unlinkat`](stratafs::Process::unlinkat), or of
+/// [`Process::rmdirat`](stratafs::Process::rmdirat).
 pub fn __syscall_unlinkat(cx: &mut Call<'_>, dirfd: Dir, path: Path, flags: AtFlags) -> Result<()> {
     flags.only(AtFlags::REMOVEDIR)?;
     let path = path.of(&cx.memory, cx.process)?;
@@ -67,7 +68,7 @@ pub fn __syscall_unlinkat(cx: &mut Call<'_>, dirfd: Dir, path: Path, flags: AtFl
 /// [`__syscall_unlinkat`] from the working directory.
 ///
 /// # Errors
-/// As there.
+/// `EFAULT`; those of [`Process::unlinkat`](stratafs::Process::unlinkat).
 pub fn __syscall_unlink(cx: &mut Call<'_>, path: Path) -> Result<()> {
     __syscall_unlinkat(cx, CWD, path, AtFlags::NONE)
 }
@@ -75,7 +76,7 @@ pub fn __syscall_unlink(cx: &mut Call<'_>, path: Path) -> Result<()> {
 /// Moves a file or directory, replacing what is there.
 ///
 /// # Errors
-/// `EFAULT`; those of [`Process::renameat`](stratafs::Process::renameat).
+/// `EFAULT`; `EBADF` for a directory; those of [`Process::renameat`](stratafs::Process::renameat).
 pub fn __syscall_renameat(cx: &mut Call<'_>, olddirfd: Dir, oldpath: Path, newdirfd: Dir, newpath: Path) -> Result<()> {
     let old = oldpath.of(&cx.memory, cx.process)?;
     let new = newpath.of(&cx.memory, cx.process)?;
@@ -93,7 +94,7 @@ pub fn __syscall_rename(cx: &mut Call<'_>, oldpath: Path, newpath: Path) -> Resu
 /// Gives a file another name.
 ///
 /// # Errors
-/// `EINVAL` for an unknown flag; `EFAULT`; those of [`Process::linkat`](stratafs::Process::linkat).
+/// `EINVAL` for an unknown flag; `EFAULT`; `EBADF` for a directory; those of [`Process::linkat`](stratafs::Process::linkat).
 pub fn __syscall_linkat(
     cx: &mut Call<'_>,
     olddirfd: Dir,
@@ -114,7 +115,7 @@ pub fn __syscall_linkat(
 /// Makes a symbolic link.
 ///
 /// # Errors
-/// `EFAULT`; those of [`Process::symlinkat`](stratafs::Process::symlinkat).
+/// `EFAULT`; `EBADF` for `newdirfd`; those of [`Process::symlinkat`](stratafs::Process::symlinkat).
 pub fn __syscall_symlinkat(cx: &mut Call<'_>, target: Path, newdirfd: Dir, linkpath: Path) -> Result<()> {
     let target = target.of(&cx.memory, cx.process)?;
     let link = linkpath.of(&cx.memory, cx.process)?;
@@ -132,7 +133,7 @@ pub fn __syscall_symlink(cx: &mut Call<'_>, target: Path, linkpath: Path) -> Res
 /// The target of a symbolic link, cut to the buffer and without a NUL; answers its length.
 ///
 /// # Errors
-/// `EINVAL` for no room, or when it is no link; `EFAULT`; what resolving gives.
+/// `EINVAL` for no room, or when it is no link; `EFAULT`; `EBADF` for `dirfd`; what resolving gives.
 pub fn __syscall_readlinkat(cx: &mut Call<'_>, dirfd: Dir, path: Path, buf: Buffer, bufsize: Size) -> Result<u32> {
     if bufsize.raw().cast_signed() <= 0 {
         return Err(Errno::EINVAL);

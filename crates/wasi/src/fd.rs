@@ -75,7 +75,8 @@ pub fn fd_read(cx: &mut Call<'_>, fd: Fd, iovs: IoVecs, iovs_len: Size, nread: O
 /// Reads at `offset` and leaves the file's own.
 ///
 /// # Errors
-/// As [`fd_read`]; `ESPIPE` on a stream; `EINVAL` past `i64::MAX`.
+/// `EFAULT`; `EINVAL` for too many buffers and past `i64::MAX`; `EBADF`, also when not open for reading; `ENOTCAPABLE`; `ESPIPE` on a stream;
+/// `EISDIR`.
 pub fn fd_pread(cx: &mut Call<'_>, fd: Fd, iovs: IoVecs, iovs_len: Size, offset: u64, nread: Out<Size>) -> Result<()> {
     nread.check(&cx.memory)?;
     let mut bufs = iovs.scatter(&mut cx.memory, iovs_len, cx.process.limits())?;
@@ -103,7 +104,8 @@ pub fn fd_write(cx: &mut Call<'_>, fd: Fd, iovs: IoVecs, iovs_len: Size, nwritte
 /// Writes at `offset`, or at the end when appending, and leaves the file's own.
 ///
 /// # Errors
-/// As [`fd_write`]; `ESPIPE` on a stream; `EINVAL` past `i64::MAX`.
+/// `EFAULT`; `EINVAL` for too many buffers and past `i64::MAX`; `EBADF`, also when not open for writing; `ENOTCAPABLE`; `ESPIPE` on a stream;
+/// `ENOSPC`, `EFBIG`.
 pub fn fd_pwrite(cx: &mut Call<'_>, fd: Fd, iovs: IoVecs, iovs_len: Size, offset: u64, nwritten: Out<Size>) -> Result<()> {
     nwritten.check(&cx.memory)?;
     let bufs = iovs.gather(&cx.memory, iovs_len, cx.process.limits())?;
@@ -130,7 +132,7 @@ pub fn fd_seek(cx: &mut Call<'_>, fd: Fd, offset: i64, whence: SeekFrom, at: Out
 /// The offset.
 ///
 /// # Errors
-/// As [`fd_seek`].
+/// `EFAULT`; `EBADF`, also on a directory; `ENOTCAPABLE`; `ESPIPE` on a stream.
 pub fn fd_tell(cx: &mut Call<'_>, fd: Fd, at: Out<u64>) -> Result<()> {
     at.check(&cx.memory)?;
     seekable(cx, fd, Rights::FD_TELL)?;

@@ -33,7 +33,7 @@ fn follow(lookup: LookupFlags) -> bool {
 /// Makes a directory.
 ///
 /// # Errors
-/// `ENAMETOOLONG`, `EFAULT`, `EILSEQ`; `EBADF`, `ENOTDIR`, `ENOTCAPABLE` for `dir`; `EPERM` for a path that leaves it; what making a directory gives.
+/// As [`path_filestat_get`]; those of [`Process::mkdirat`].
 pub fn path_create_directory(cx: &mut Call<'_>, dir: Fd, path: Text, path_len: Size) -> Result<()> {
     let path = text(cx.process, &cx.memory, path, path_len)?;
     let dir = beneath(cx.process, dir, Rights::PATH_CREATE_DIRECTORY)?;
@@ -43,7 +43,8 @@ pub fn path_create_directory(cx: &mut Call<'_>, dir: Fd, path: Text, path_len: S
 /// The attributes of what a path leads to.
 ///
 /// # Errors
-/// `EINVAL` for unknown flags; `EFAULT`; else as [`path_create_directory`].
+/// `EINVAL` for unknown flags; `EFAULT`; `ENAMETOOLONG`, `EILSEQ`, `EINVAL` for a path that is none; `EBADF`, `ENOTDIR`, `ENOTCAPABLE` for `dir`;
+/// `EPERM` for a path that leaves it; those of [`Process::statat`].
 pub fn path_filestat_get(
     cx: &mut Call<'_>,
     dir: Fd,
@@ -62,7 +63,7 @@ pub fn path_filestat_get(
 /// Sets the times of what a path leads to.
 ///
 /// # Errors
-/// `EINVAL` for unknown flags, or a time that is both given and now; else as [`path_create_directory`].
+/// `EINVAL` for a time that is both given and now; else as [`path_filestat_get`]; `EROFS`.
 pub fn path_filestat_set_times(
     cx: &mut Call<'_>,
     dir: Fd,
@@ -82,7 +83,7 @@ pub fn path_filestat_set_times(
 /// Gives a file another name. The flags say whether a link in the old path's last component is followed.
 ///
 /// # Errors
-/// As [`path_create_directory`] for either directory; `EXDEV` across mounts; `EPERM` for a directory.
+/// As [`path_filestat_get`] for either directory; those of [`Process::linkat`].
 pub fn path_link(
     cx: &mut Call<'_>,
     old_dir: Fd,
@@ -134,8 +135,8 @@ fn open_how(lookup: LookupFlags, oflags: OFlags, base: Rights, fdflags: FdFlags)
 /// Opens what a path leads to, at the lowest free number, with the rights that it asks for. May wait for the other end of a FIFO.
 ///
 /// # Errors
-/// `EINVAL` for unknown flags, or a directory to be made or cut; `ENOTSUP` for the sync flags; `EFAULT`; `ENOTCAPABLE` for rights that `dir` does
-/// not hand on; else as [`path_create_directory`] and [`Process::openat`].
+/// `EINVAL` for unknown flags, or a directory to be made or cut; `ENOTSUP` for the sync flags; `ENOTCAPABLE` for rights that `dir` does not hand
+/// on; else as [`path_filestat_get`] and [`Process::openat`].
 pub fn path_open(
     cx: &mut Call<'_>,
     dir: Fd,
@@ -174,7 +175,7 @@ pub fn path_open(
 /// The target of a symbolic link, cut to the buffer, without a NUL.
 ///
 /// # Errors
-/// `EFAULT`; `EINVAL` when it is no link; else as [`path_create_directory`].
+/// As [`path_filestat_get`]; `EINVAL` when it is no link.
 pub fn path_readlink(
     cx: &mut Call<'_>,
     dir: Fd,
@@ -197,7 +198,7 @@ pub fn path_readlink(
 /// Takes away an empty directory.
 ///
 /// # Errors
-/// `ENOTDIR`, `ENOTEMPTY`; else as [`path_create_directory`].
+/// As [`path_filestat_get`]; those of [`Process::rmdirat`].
 pub fn path_remove_directory(cx: &mut Call<'_>, dir: Fd, path: Text, path_len: Size) -> Result<()> {
     let path = text(cx.process, &cx.memory, path, path_len)?;
     let dir = beneath(cx.process, dir, Rights::PATH_REMOVE_DIRECTORY)?;
@@ -207,7 +208,7 @@ pub fn path_remove_directory(cx: &mut Call<'_>, dir: Fd, path: Text, path_len: S
 /// Moves a file or directory, replacing what is there.
 ///
 /// # Errors
-/// As [`path_create_directory`] for either directory, and [`Process::renameat`].
+/// As [`path_filestat_get`] for either directory; those of [`Process::renameat`].
 pub fn path_rename(
     cx: &mut Call<'_>,
     old_dir: Fd,
@@ -227,7 +228,7 @@ pub fn path_rename(
 /// Makes a symbolic link. The target is kept as it is, absolute too: following it is what is checked.
 ///
 /// # Errors
-/// `ENOENT` for an empty target; else as [`path_create_directory`].
+/// As [`path_filestat_get`], of the target too; those of [`Process::symlinkat`].
 pub fn path_symlink(cx: &mut Call<'_>, target: Text, target_len: Size, dir: Fd, path: Text, path_len: Size) -> Result<()> {
     let target = text(cx.process, &cx.memory, target, target_len)?;
     let path = text(cx.process, &cx.memory, path, path_len)?;
@@ -238,7 +239,7 @@ pub fn path_symlink(cx: &mut Call<'_>, target: Text, target_len: Size, dir: Fd, 
 /// Takes away the name of anything but a directory.
 ///
 /// # Errors
-/// `EISDIR`; else as [`path_create_directory`].
+/// As [`path_filestat_get`]; those of [`Process::unlinkat`].
 pub fn path_unlink_file(cx: &mut Call<'_>, dir: Fd, path: Text, path_len: Size) -> Result<()> {
     let path = text(cx.process, &cx.memory, path, path_len)?;
     let dir = beneath(cx.process, dir, Rights::PATH_UNLINK_FILE)?;

@@ -3,11 +3,23 @@
 //! wasmi has no epochs; a guest that computes is interrupted between slices of fuel (see [`start`]).
 #![forbid(unsafe_code)]
 
+mod invoke;
 mod link;
+mod program;
 mod start;
 
-pub use link::link;
-pub use start::{Ended, MemoryLimit, config, instantiate, start};
+pub use invoke::MAX_INVOKES;
+pub use link::{link, link_emscripten};
+pub use program::Program;
+pub use start::{Ended, MemoryLimit, STACK_SIZE, config, start};
 
 /// A guest in a wasmi store.
 pub type Guest = stratafs_abi::Guest<wasmi::Memory>;
+
+/// The functions that the linkers of this crate have: what a module's imports are matched with.
+pub static HOST_FUNCTIONS: &[&[stratafs_abi::Function]] = &[
+    stratafs_wasi::FUNCTIONS,
+    stratafs_emscripten::FUNCTIONS,
+    stratafs_emscripten::SPLIT_FUNCTIONS,
+    stratafs_emscripten::RUNTIME_FUNCTIONS,
+];

@@ -1,6 +1,7 @@
 //! From the list of guest functions to a linker's entries.
 
 use stratafs_abi::{Abi, About, Flow, GuestFn, Stop};
+use stratafs_emscripten::{glue, runtime, split};
 use wasmi::errors::HostError;
 use wasmi::{Caller, Error, Linker, Memory, WasmRet, WasmTy};
 
@@ -18,7 +19,7 @@ impl std::fmt::Display for Stopped {
 
 impl HostError for Stopped {}
 
-fn stop(stop: Stop) -> Error {
+pub(crate) fn stop(stop: Stop) -> Error {
     Error::host(Stopped(stop))
 }
 
@@ -131,5 +132,21 @@ pub fn link<T: 'static>(
     get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
 ) -> Result<(), Error> {
     stratafs_wasi::functions!(link! linker get);
+    Ok(())
+}
+
+/// Links what the host answers of an Emscripten module's imports beside WASI; a [`Program`](crate::Program) answers the others. A call that
+/// waits parks the thread.
+///
+/// # Errors
+/// When the linker has one of the names already.
+pub fn link_emscripten<T: 'static>(
+    linker: &mut Linker<T>,
+    get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
+) -> Result<(), Error> {
+    stratafs_emscripten::functions!(link! linker get);
+    stratafs_emscripten::split_functions!(link! linker get);
+    stratafs_emscripten::runtime_functions!(link! linker get);
+    stratafs_emscripten::glue_functions!(link! linker get);
     Ok(())
 }

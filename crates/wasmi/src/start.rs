@@ -2,10 +2,10 @@
 
 use stratafs::Interrupt;
 use stratafs_abi::Stop;
-use wasmi::{Config, CustomFuelCosts, Error, Instance, Linker, Module, ResourceLimiter, ResumableCall, Store};
+use wasmi::{AsContextMut, Config, CustomFuelCosts, Error, Func, Instance, ResourceLimiter, ResumableCall, Store, Val};
 use wasmi_core::LimiterError;
 
-use crate::link::Stopped;
+use crate::link::{Stopped, stop};
 
 /// Fuel between two looks at the interrupt: some milliseconds.
 const SLICE: u64 = 5_000_000;
@@ -13,7 +13,11 @@ const SLICE: u64 = 5_000_000;
 /// Fuel for a module's own start function, which cannot be resumed.
 const FIRST: u64 = 100 * SLICE;
 
-/// The settings that [`instantiate`] and [`start`] want: fuel for what the guest does, none for translating it, because running out in the
+/// How large the stack of the thread should be that runs a guest, in bytes: room for [`MAX_INVOKES`](crate::MAX_INVOKES), which no guest can
+/// get past. A guest without `invoke_*` runs on any thread.
+pub const STACK_SIZE: usize = 32 << 20;
+
+/// The settings that [`Program`](crate::Program) and [`start`] want: fuel for what the guest does, none for translating it, because running out in the
 /// middle of a translation cannot be resumed.
 #[must_use]
 pub fn config() -> Config {
@@ -23,13 +27,13 @@ pub fn config() -> Config {
     config
 }
 
-/// Instantiates a module and runs its start function, if it has one, with a bound on its work.
-///
-/// # Errors
-/// An import that is missing, a memory past the limit, a trap, a start function that does not end.
-pub fn instantiate<T: 'static>(linker: &Linker<T>, store: &mut Store<T>, module: &Module) -> Result<Instance, Error> {
+/// Has `make` make an instance, with a bound on the work of the module's start function.
+pub(crate) fn instantiate<T: 'static>(
+    store: &mut Store<T>,
+    make: impl FnOnce(&mut Store<T>) -> Result<Instance, Error>,
+) -> Result<Instance, Error> {
     store.set_fuel(FIRST)?;
-    linker.instantiate_and_start(store, module)
+    make(store)
 }
 
 /// How a guest's run ended.
@@ -56,31 +60,36 @@ impl From<Error> for Ended {
 /// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. Looks at `interrupt` after every slice of fuel; the
 /// engine must have been made with [`config`].
 pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &Interrupt) -> Ended {
-    let Some(name) = ["_start", "_initialize"].into_iter().find(|name| instance.get_func(&*store, name).is_some()) else {
+    let Some(start) = ["_start", "_initialize"].into_iter().find_map(|name| instance.get_func(&*store, name)) else {
         return Ended::Exit(0);
     };
-    match run(store, instance, name, interrupt) {
-        Ok(ended) => ended,
-        Err(error) => error.into(),
+    if interrupt.is_raised() {
+        return Ended::Interrupted;
     }
+    let ended = store.set_fuel(SLICE).and_then(|()| call_in_slices(store, start, &[], &mut [], interrupt));
+    ended.map_or_else(Ended::from, |()| Ended::Exit(0))
 }
 
-fn run<T: 'static>(store: &mut Store<T>, instance: &Instance, name: &str, interrupt: &Interrupt) -> Result<Ended, Error> {
-    // A missing function cannot be: `start` has just seen it.
-    let Some(start) = instance.get_func(&*store, name) else { return Ok(Ended::Exit(0)) };
-    if interrupt.is_raised() {
-        return Ok(Ended::Interrupted);
-    }
-    store.set_fuel(SLICE)?;
-    let mut call = start.call_resumable(&mut *store, &[], &mut [])?;
+/// Calls a function with the fuel that is left, and then in slices of fuel, with a look at `interrupt` between them.
+///
+/// # Errors
+/// A trap; the error of a host function; [`Stop::Interrupted`].
+pub(crate) fn call_in_slices(
+    mut cx: impl AsContextMut,
+    function: Func,
+    arguments: &[Val],
+    results: &mut [Val],
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
+    let mut call = function.call_resumable(&mut cx, arguments, results)?;
     loop {
         call = match call {
-            ResumableCall::Finished => return Ok(Ended::Exit(0)),
+            ResumableCall::Finished => return Ok(()),
             ResumableCall::HostTrap(trap) => return Err(trap.into_host_error()),
-            ResumableCall::OutOfFuel(_) if interrupt.is_raised() => return Ok(Ended::Interrupted),
+            ResumableCall::OutOfFuel(_) if interrupt.is_raised() => return Err(stop(Stop::Interrupted)),
             ResumableCall::OutOfFuel(call) => {
-                store.set_fuel(call.required_fuel().saturating_add(SLICE))?;
-                call.resume(&mut *store, &mut [])?
+                cx.as_context_mut().set_fuel(call.required_fuel().saturating_add(SLICE))?;
+                call.resume(&mut cx, results)?
             }
         };
     }

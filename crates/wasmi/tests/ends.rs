@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use stratafs::memfs::MemFs;
 use stratafs::stream::CapturedOutput;
 use stratafs::{Budget, Limits, Namespace, NodeRef, Process};
-use stratafs_wasmi::{Ended, Guest, MemoryLimit, config, instantiate, link, start};
+use stratafs_wasmi::{Ended, Guest, MemoryLimit, Program, config, link, start};
 use wasmi::{Engine, Linker, Module, Store};
 
 const EXIT: &str = r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))"#;
@@ -26,10 +26,10 @@ fn linker(engine: &Engine) -> Linker<Guest> {
 
 fn run_with(text: &str, process: Process) -> (Ended, Store<Guest>) {
     let engine = Engine::new(&config());
-    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let program = Program::new(Module::new(&engine, wat::parse_str(text).unwrap()).unwrap()).unwrap();
     let interrupt = process.interrupt().clone();
     let mut store = Store::new(&engine, Guest::new(process));
-    let ended = match instantiate(&linker(&engine), &mut store, &module) {
+    let ended = match program.instantiate(&linker(&engine), &mut store, |guest| guest) {
         Ok(instance) => start(&mut store, &instance, &interrupt),
         Err(error) => error.into(),
     };
@@ -172,20 +172,20 @@ fn memory_past_the_limit_is_refused_and_told() {
         (func (export "_start")
             (call $exit (i32.sub (memory.grow (i32.const 1)) (memory.grow (i32.const 100))))))"#
         .replace("{EXIT}", EXIT);
-    let module = Module::new(&engine, wat::parse_str(&text).unwrap()).unwrap();
+    let program = Program::new(Module::new(&engine, wat::parse_str(&text).unwrap()).unwrap()).unwrap();
     let mut linker = Linker::new(&engine);
     link(&mut linker, |data: &mut Data| &mut data.guest).unwrap();
     for (pages, code, reached) in [(1, 0, true), (2, 2, true), (102, u32::MAX, false)] {
         let mut store = Store::new(&engine, Data { guest: Guest::new(process()), memory: MemoryLimit::new(pages << 16) });
         store.limiter(|data| &mut data.memory);
         let interrupt = store.data().guest.process.interrupt().clone();
-        let instance = instantiate(&linker, &mut store, &module).unwrap();
+        let instance = program.instantiate(&linker, &mut store, |data| &mut data.guest).unwrap();
         let ended = start(&mut store, &instance, &interrupt);
         assert!(matches!(ended, Ended::Exit(found) if found == code), "{pages}: {ended:?}");
         assert_eq!(store.data().memory.was_reached(), reached, "{pages}");
     }
     let mut store = Store::new(&engine, Data { guest: Guest::new(process()), memory: MemoryLimit::new(1000) });
     store.limiter(|data| &mut data.memory);
-    assert!(instantiate(&linker, &mut store, &module).is_err());
+    assert!(program.instantiate(&linker, &mut store, |data| &mut data.guest).is_err());
     assert!(store.data().memory.was_reached());
 }

@@ -3,7 +3,8 @@
 use stratafs_abi::{Ptr, Stop};
 use stratafs_emscripten::link::{FuncType, Import, Interface, Kind, Linkage, Source, Type};
 use wasmtime::{
-    AsContextMut, Error, Extern, ExternType, Func, Instance, Linker, Memory, Module, Result, Store, ValType, bail, format_err,
+    AsContextMut, Extern, ExternType, Func, Instance, Linker, Memory, Module, Result, Store, ValType, bail, error::Context,
+    format_err,
 };
 
 use crate::Guest;
@@ -78,10 +79,10 @@ impl Program {
         get: impl Fn(&mut T) -> &mut Guest,
     ) -> Result<Instance> {
         let Some(beside) = &self.beside else { return linker.instantiate(store, &self.module) };
-        let shim = linker.instantiate(&mut *store, &beside.shim)?;
-        let imports = self.imports(beside, linker, store, shim)?;
+        let shim = linker.instantiate(&mut *store, &beside.shim).context(LINKED)?;
+        let imports = self.imports(beside, store, shim)?;
         let guest = Instance::new(&mut *store, &self.module, &imports)?;
-        let imports = beside.glue_imports(linker, store, shim, guest, get)?;
+        let imports = beside.glue_imports(store, shim, guest, get)?;
         Instance::new(store, &beside.glue, &imports)
     }
 
@@ -96,31 +97,22 @@ impl Program {
         get: impl Fn(&mut T) -> &mut Guest,
     ) -> Result<Instance> {
         let Some(beside) = &self.beside else { return linker.instantiate_async(store, &self.module).await };
-        let shim = linker.instantiate_async(&mut *store, &beside.shim).await?;
-        let imports = self.imports(beside, linker, store, shim)?;
+        let shim = linker.instantiate_async(&mut *store, &beside.shim).await.context(LINKED)?;
+        let imports = self.imports(beside, store, shim)?;
         let guest = Instance::new_async(&mut *store, &self.module, &imports).await?;
-        let imports = beside.glue_imports(linker, store, shim, guest, get)?;
+        let imports = beside.glue_imports(store, shim, guest, get)?;
         Instance::new_async(store, &beside.glue, &imports).await
     }
 
     /// What the guest is linked to.
-    fn imports<T: 'static>(
-        &self,
-        beside: &Beside,
-        linker: &Linker<T>,
-        store: &mut Store<T>,
-        shim: Instance,
-    ) -> Result<Vec<Extern>> {
+    fn imports<T: 'static>(&self, beside: &Beside, store: &mut Store<T>, shim: Instance) -> Result<Vec<Extern>> {
         let imports = self.module.imports().zip(&beside.imports).enumerate();
         imports
             .map(|(index, (import, source))| match source {
-                Source::Host { module, name } => of_linker(linker, &mut *store, module, name),
-                Source::Shim => {
-                    shim.get_export(&mut *store, &index.to_string()).ok_or_else(|| lacking("shim", &index.to_string()))
-                }
+                Source::Shim => exported(shim, &mut *store, &index.to_string()),
                 Source::Missing | Source::Invoke | Source::Jump => {
-                    let ExternType::Func(ty) = import.ty() else { bail!(lacking(import.module(), import.name())) };
                     let name: Box<str> = format!("{}.{}", import.module(), import.name()).into();
+                    let ExternType::Func(ty) = import.ty() else { bail!("nothing provides `{name}`") };
                     Ok(Func::new(&mut *store, ty, move |_, _, _| Err(Stop::NotProvided(name.clone()).into())).into())
                 }
             })
@@ -132,7 +124,6 @@ impl Beside {
     /// What the glue is linked to. From here on it is known where the guest's memory and its environment are.
     fn glue_imports<T: 'static>(
         &self,
-        linker: &Linker<T>,
         store: &mut Store<T>,
         shim: Instance,
         guest: Instance,
@@ -145,23 +136,18 @@ impl Beside {
         let imports = self.glue.imports();
         imports
             .map(|import| {
-                let (module, name) = (import.module(), import.name());
-                match module {
-                    "guest" => guest.get_export(&mut *store, name).ok_or_else(|| lacking(module, name)),
-                    "shim" => shim.get_export(&mut *store, name).ok_or_else(|| lacking(module, name)),
-                    _ => of_linker(linker, &mut *store, module, name),
-                }
+                let from = if import.module() == "guest" { guest } else { shim };
+                exported(from, &mut *store, import.name())
             })
             .collect()
     }
 }
 
-fn of_linker<T: 'static>(linker: &Linker<T>, mut store: impl AsContextMut<Data = T>, module: &str, name: &str) -> Result<Extern> {
-    linker.get(&mut store, module, name).map_err(|_| lacking(module, name))
-}
+/// What is wrong when the shim cannot be linked.
+const LINKED: &str = "an Emscripten module needs what link_emscripten_sync or link_emscripten_async puts into the linker";
 
-fn lacking(module: &str, name: &str) -> Error {
-    format_err!("nothing provides `{module}.{name}`: was link_emscripten_sync or link_emscripten_async left out?")
+fn exported(instance: Instance, store: impl AsContextMut, name: &str) -> Result<Extern> {
+    instance.get_export(store, name).ok_or_else(|| format_err!("no module has an export `{name}`"))
 }
 
 fn value_type(ty: &ValType) -> Type {

@@ -59,12 +59,16 @@ struct Data {
     memory: MemoryLimit,
 }
 
+fn get(data: &mut Data) -> &mut stratafs_wasmtime::Guest {
+    &mut data.guest
+}
+
 /// The compiled module, from the cache when it was compiled before.
-fn compiled(engine: &wasmtime::Engine, program: &Program) -> wasmtime::Module {
+fn compiled(engine: &wasmtime::Engine, program: &Program) -> stratafs_wasmtime::Program {
     let dir = cache().compiled().unwrap_or_else(|error| panic!("{error}"));
     let images = ImageCache::open(&dir).unwrap_or_else(|error| panic!("{error}"));
     let load = || images.load(engine, program.sha256());
-    load().unwrap_or_else(|| {
+    let module = load().unwrap_or_else(|| {
         // Tests that run side by side must not each compile CPython.
         static COMPILING: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
         let _one = (program.bytes().len() > 1 << 20).then(|| COMPILING.lock());
@@ -73,7 +77,8 @@ fn compiled(engine: &wasmtime::Engine, program: &Program) -> wasmtime::Module {
                 .compile(engine, program.bytes(), program.sha256())
                 .unwrap_or_else(|error| panic!("{}: {error}", program.name()))
         })
-    })
+    });
+    stratafs_wasmtime::Program::new(module).unwrap_or_else(|error| panic!("{} {error}", program.name()))
 }
 
 /// Runs `f` on a thread whose stack is large enough for a guest.
@@ -88,7 +93,7 @@ pub(super) fn on_big_stack<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 fn store(engine: &wasmtime::Engine, guest: stratafs_wasmtime::Guest, memory: usize) -> wasmtime::Store<Data> {
     let mut store = wasmtime::Store::new(engine, Data { guest, memory: MemoryLimit::new(memory) });
     store.limiter(|data| &mut data.memory);
-    stratafs_wasmtime::interruptible(&mut store, |data| &mut data.guest);
+    stratafs_wasmtime::interruptible(&mut store, get);
     store
 }
 
@@ -130,17 +135,16 @@ fn switch_off(linker: &mut wasmtime::Linker<Data>, engine: &wasmtime::Engine, na
 
 pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     let engine = engine_of(&guest);
-    let module = compiled(engine, guest.program);
+    let program = compiled(engine, guest.program);
     let (process, outputs) = guest.process();
     let mut inner = stratafs_wasmtime::Guest::new(process);
     inner.tracer = outputs.tracer(guest.traced);
     let mut store = store(engine, inner, guest.memory);
     let mut linker = wasmtime::Linker::new(engine);
-    stratafs_wasmtime::link_sync(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
-    stratafs_wasmtime::link_emscripten_sync(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    stratafs_wasmtime::link_sync(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_emscripten_sync(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
-    let program = stratafs_wasmtime::Program::new(module).unwrap_or_else(|error| panic!("{error}"));
-    let how = match program.instantiate(&linker, &mut store, |data| &mut data.guest) {
+    let how = match program.instantiate(&linker, &mut store, get) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
         Err(error) => Err(error).into(),
     };
@@ -150,17 +154,16 @@ pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
 
 pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
     let engine = engine_of(&guest);
-    let module = compiled(engine, guest.program);
+    let program = compiled(engine, guest.program);
     let (process, outputs) = guest.process();
     let mut inner = stratafs_wasmtime::Guest::new(process);
     inner.tracer = outputs.tracer(guest.traced);
     let mut store = store(engine, inner, guest.memory);
     let mut linker = wasmtime::Linker::new(engine);
-    stratafs_wasmtime::link_async(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
-    stratafs_wasmtime::link_emscripten_async(&mut linker, |data: &mut Data| &mut data.guest).expect("every name is free");
+    stratafs_wasmtime::link_async(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_emscripten_async(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
-    let program = stratafs_wasmtime::Program::new(module).unwrap_or_else(|error| panic!("{error}"));
-    let how = match program.instantiate_async(&linker, &mut store, |data| &mut data.guest).await {
+    let how = match program.instantiate_async(&linker, &mut store, get).await {
         Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,
         Err(error) => Err(error).into(),
     };
@@ -176,6 +179,7 @@ struct WasmiData {
 pub(super) fn wasmi(guest: Guest<'_>) -> Ran {
     let engine = wasmi::Engine::new(&stratafs_wasmi::config());
     let module = wasmi::Module::new(&engine, guest.program.bytes()).expect("wasmi takes the module");
+    let program = stratafs_wasmi::Program::new(module).unwrap_or_else(|error| panic!("{} {error}", guest.program.name()));
     let (process, outputs) = guest.process();
     let mut inner = stratafs_wasmi::Guest::new(process);
     inner.tracer = outputs.tracer(guest.traced);
@@ -183,8 +187,12 @@ pub(super) fn wasmi(guest: Guest<'_>) -> Ran {
     let mut store = wasmi::Store::new(&engine, WasmiData { guest: inner, memory });
     store.limiter(|data| &mut data.memory);
     let mut linker = wasmi::Linker::new(&engine);
-    stratafs_wasmi::link(&mut linker, |data: &mut WasmiData| &mut data.guest).expect("every name is free");
-    let how = match stratafs_wasmi::instantiate(&linker, &mut store, &module) {
+    fn get(data: &mut WasmiData) -> &mut stratafs_wasmi::Guest {
+        &mut data.guest
+    }
+    stratafs_wasmi::link(&mut linker, get).expect("every name is free");
+    stratafs_wasmi::link_emscripten(&mut linker, get).expect("every name is free");
+    let how = match program.instantiate(&linker, &mut store, get) {
         Ok(instance) => stratafs_wasmi::start(&mut store, &instance, &guest.interrupt),
         Err(error) => error.into(),
     };

@@ -176,7 +176,7 @@ impl<'a> Guest<'a> {
         match &self.engine {
             Engine::Wasmtime(_) => engines::on_big_stack(|| engines::wasmtime(self)),
             Engine::WasmtimeAsync(_) => async_io::block_on(engines::wasmtime_async(self)),
-            Engine::Wasmi => engines::wasmi(self),
+            Engine::Wasmi => engines::on_big_stack(|| engines::wasmi(self)),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Many sequences, and the smallest part of one that still differs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use proptest::strategy::{Strategy, ValueTree};
@@ -32,6 +33,15 @@ pub struct Counts {
     pub sequences: u64,
     /// Calls, and those that succeeded, by the name of the call.
     pub calls: BTreeMap<String, (u64, u64)>,
+    shortest: Option<usize>,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (calls, good) = self.total();
+        write!(f, "{} sequences of at least {} calls, {calls} calls, {good} succeeded", self.sequences, self.shortest())?;
+        self.calls.iter().try_for_each(|(name, (all, good))| write!(f, ", {name} {good}/{all}"))
+    }
 }
 
 impl Counts {
@@ -41,8 +51,15 @@ impl Counts {
         self.calls.values().fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
     }
 
+    /// Calls of the shortest sequence.
+    #[must_use]
+    pub fn shortest(&self) -> usize {
+        self.shortest.unwrap_or(0)
+    }
+
     fn add(&mut self, steps: &[Step]) {
         self.sequences += 1;
+        self.shortest = Some(self.shortest.map_or(steps.len(), |len| len.min(steps.len())));
         for step in steps {
             let count = self.calls.entry(name_of(&step.call)).or_default();
             count.0 += 1;

@@ -4,18 +4,21 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::interface::{FuncType, Interface, Kind, Type};
-use super::{Refusal, WASI};
+use super::usual::is_usual;
+use super::{JUMPED, Refusal, STACK, WASI};
 use stratafs_abi::Abi;
 
 /// How deep CPython may recurse, in bytes of its stack in the guest's memory. The engine's stack must outlast it: 16 times as many bytes do.
 pub const PYTHON_STACK: u32 = 2 << 20;
 
+/// A function of the host that the glue calls: module, name, name in the text, type.
+pub(super) type HostCall = (&'static str, &'static str, &'static str, &'static str);
+
 /// A few functions in WebAssembly's text format that are taken together or not at all.
 struct Piece {
     /// The imports that it answers: name and type.
     answers: &'static [(&'static str, &'static str)],
-    /// Functions of the host that it calls: module, name, name in the text, type.
-    calls: &'static [(&'static str, &'static str, &'static str, &'static str)],
+    calls: &'static [HostCall],
     /// Exports of the guest that it cannot do without.
     needs: &'static [&'static str],
     /// Exports of the guest that it makes use of.
@@ -87,7 +90,7 @@ static HEAP: Piece = Piece {
     text: &[include_str!("wat/heap.wat")],
 };
 
-const MAP_CALLS: &[(&str, &str, &str, &str)] = &[
+const MAP_CALLS: &[HostCall] = &[
     (crate::Glue::MODULE, "mmap", "mmap", "i32 i32 i32 i32 i32 i64 -> i32"),
     (crate::Glue::MODULE, "munmap", "munmap", "i32 i32 -> i32"),
     (crate::Glue::MODULE, "msync", "msync", "i32 i32 -> i32"),
@@ -162,20 +165,42 @@ static LONGJMP: Piece = Piece {
 /// The pieces that answer imports.
 static PIECES: [&Piece; 11] = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &NAMES, &DLOPEN, &TZSET, &LONGJMP];
 
+/// A name as WebAssembly's text format has it between quotes.
+fn quoted(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut all, byte| {
+        let _ = if byte.is_ascii_alphanumeric() || b"_.$".contains(&byte) {
+            write!(all, "{}", char::from(byte))
+        } else {
+            write!(all, "\\{byte:02x}")
+        };
+        all
+    })
+}
+
 /// The glue while it is made.
 pub(super) struct Glue<'a> {
     guest: &'a Interface,
+    exceptions: bool,
     taken: Vec<&'static Piece>,
     /// The names in the text of what stands in each slot.
     slots: Vec<String>,
     invokes: String,
+    /// The guest's exports `dynCall_*` by the number of the `invoke_*` that calls them.
+    dyncalls: Vec<(usize, String)>,
     resolutions: Vec<(usize, &'a str)>,
 }
 
 impl<'a> Glue<'a> {
-    pub(super) fn new(guest: &'a Interface) -> Self {
-        let mut glue =
-            Glue { guest, taken: vec![&EXIT, &START], slots: Vec::new(), invokes: String::new(), resolutions: Vec::new() };
+    pub(super) fn new(guest: &'a Interface, exceptions: bool) -> Self {
+        let mut glue = Glue {
+            guest,
+            exceptions,
+            taken: vec![&EXIT, &START],
+            slots: Vec::new(),
+            invokes: String::new(),
+            dyncalls: Vec::new(),
+            resolutions: Vec::new(),
+        };
         if glue.is_python() {
             glue.take(&PYTHON);
         } else if glue.is_micropython() {
@@ -188,12 +213,12 @@ impl<'a> Glue<'a> {
         self.guest.exports.contains_key(name)
     }
 
-    fn is_python(&self) -> bool {
+    pub(super) fn is_python(&self) -> bool {
         PYTHON.needs.iter().all(|name| self.exports(name))
     }
 
     fn is_micropython(&self) -> bool {
-        MICROPYTHON.needs.iter().all(|name| self.exports(name))
+        !self.is_python() && MICROPYTHON.needs.iter().all(|name| self.exports(name))
     }
 
     fn flushes(&self) -> bool {
@@ -207,12 +232,12 @@ impl<'a> Glue<'a> {
     }
 
     /// The slot of the function that answers this import, if there is such a piece and the guest has what that needs.
-    pub(super) fn answer(&mut self, name: &str, ty: &FuncType, exceptions: bool) -> Option<usize> {
+    pub(super) fn answer(&mut self, name: &str, ty: &FuncType) -> Option<usize> {
         let piece = PIECES.iter().copied().find(|piece| {
             let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
             answers && piece.needs.iter().all(|need| self.exports(need))
         })?;
-        if std::ptr::eq(piece, &LINES) && self.flushes() || std::ptr::eq(piece, &LONGJMP) && !exceptions {
+        if std::ptr::eq(piece, &LINES) && self.flushes() || std::ptr::eq(piece, &LONGJMP) && !self.exceptions {
             return None;
         }
         self.take(piece);
@@ -231,55 +256,68 @@ impl<'a> Glue<'a> {
         pairs.into_iter().find(|(get, set)| self.exports(get) && self.exports(set))
     }
 
-    /// The slot of an `invoke_*`: calls a function of the guest's table, and comes back with 0 and a note for the guest when that jumps out.
+    /// How an `invoke_*` calls what its first argument names, with the others.
     ///
     /// In a module that keeps 64-bit numbers from the host, the guest itself exports how a signature with such numbers is called.
-    pub(super) fn invoke(&mut self, index: usize, name: &str, ty: &FuncType) -> Option<usize> {
-        let signature = name.strip_prefix("invoke_")?;
-        let (get_stack, set_stack) = self.stack()?;
-        let dyncall = format!("dynCall_{signature}");
-        let dyncall = (self.guest.function(&dyncall) == Some(ty)).then_some(dyncall);
-        let needed = dyncall.is_some() || self.exports("__indirect_function_table");
-        if !needed || !self.exports("setThrew") || ty.params.first() != Some(&Type::I32) || ty.results.len() > 1 {
-            return None;
-        }
-        self.take(&LONGJMP);
-        let inner = FuncType { params: ty.params[1..].to_vec(), results: ty.results.clone() };
-        let (outer, inner) = (ty.wat()?, inner.wat()?);
-        let result: String =
-            ty.results.first().and_then(|ty| FuncType { params: vec![], results: vec![*ty] }.wat()).unwrap_or_default();
-        let mut arguments: String = (1..ty.params.len()).fold(String::new(), |mut all, i| {
+    fn indirect_call(&mut self, index: usize, signature: &str, ty: &FuncType) -> Option<String> {
+        let arguments: String = (1..ty.params.len()).fold(String::new(), |mut all, i| {
             let _ = write!(all, " (local.get {i})");
             all
         });
-        let call = match &dyncall {
-            Some(dyncall) => {
-                arguments.insert_str(0, " (local.get 0)");
-                format!("call ${dyncall}")
-            }
-            None => {
-                arguments.push_str(" (local.get 0)");
-                format!("call_indirect $table{inner}")
-            }
+        let dyncall = format!("dynCall_{signature}");
+        if self.guest.function(&dyncall) == Some(ty) {
+            self.dyncalls.push((index, dyncall));
+            return Some(format!("(call $dyncall_{index} (local.get 0){arguments})"));
+        }
+        let (first, rest) = ty.params.split_first()?;
+        let inner = FuncType { params: rest.to_vec(), results: ty.results.clone() }.wat()?;
+        (*first == Type::I32 && self.exports("__indirect_function_table"))
+            .then(|| format!("(call_indirect $table{inner}{arguments} (local.get 0))"))
+    }
+
+    /// An `invoke_*`: calls a function of the guest's table, and comes back with 0 and a note for the guest when that jumps out. Answers its slot, or
+    /// nothing when the engine's adapter is to catch the jump.
+    pub(super) fn invoke(&mut self, index: usize, name: &str, ty: &FuncType) -> Option<Option<usize>> {
+        let signature = name.strip_prefix("invoke_")?;
+        let (get_stack, set_stack) = self.stack()?;
+        let nothing = match ty.results.as_slice() {
+            [] => "",
+            [Type::I32] => "(i32.const 0)",
+            [Type::I64] => "(i64.const 0)",
+            [Type::F32] => "(f32.const 0)",
+            [Type::F64] => "(f64.const 0)",
+            _ => return None,
         };
-        let nothing = match ty.results.first() {
-            Some(Type::I32) => "(i32.const 0)",
-            Some(Type::I64) => "(i64.const 0)",
-            Some(Type::F32) => "(f32.const 0)",
-            Some(Type::F64) => "(f64.const 0)",
-            Some(_) => return None,
-            None => "",
-        };
+        let outer = ty.wat()?;
+        if !self.exports("setThrew") {
+            return None;
+        }
+        let call = self.indirect_call(index, signature, ty)?;
+        if !self.exceptions {
+            if self.invokes.is_empty() {
+                let _ = writeln!(
+                    self.invokes,
+                    "(func (export \"{STACK}\") (result i32) (call ${get_stack}))\n\
+                     (func (export \"{JUMPED}\") (param $stack i32)\n  \
+                     (call ${set_stack} (local.get $stack))\n  \
+                     (call $setThrew (i32.const 1) (i32.const 0)))"
+                );
+            }
+            let _ = writeln!(self.invokes, "(func (export \"{index}\"){outer} {call})");
+            return Some(None);
+        }
+        self.take(&LONGJMP);
+        let result = FuncType { params: vec![], results: ty.results.clone() }.wat()?;
         let _ = writeln!(
             self.invokes,
             "(func $invoke_{index}{outer} (local $stack i32)\n  \
              (local.set $stack (call ${get_stack}))\n  \
              (block $jumped\n    \
-             (return (try_table{result} (catch $longjmp $jumped) ({call}{arguments}))))\n  \
+             (return (try_table{result} (catch $longjmp $jumped) {call})))\n  \
              (call ${set_stack} (local.get $stack))\n  \
              (call $setThrew (i32.const 1) (i32.const 0))\n  {nothing})"
         );
-        Some(self.slot(format!("$invoke_{index}")))
+        Some(Some(self.slot(format!("$invoke_{index}"))))
     }
 
     /// Has the variable that is import number `index` hold the address of what the guest exports as `name`.
@@ -337,42 +375,52 @@ impl<'a> Glue<'a> {
             wanted.extend(piece.needs);
             wanted.extend(piece.likes.iter().filter(|name| self.exports(name)));
         }
-        wanted.extend(self.resolutions.iter().map(|(_, name)| *name));
         if !self.invokes.is_empty() {
             wanted.extend(self.stack().map(|(get, set)| [get, set]).into_iter().flatten());
             wanted.extend(["setThrew"]);
+        }
+        if !self.invokes.is_empty() || !self.resolutions.is_empty() {
             wanted.extend(self.exports("__indirect_function_table").then_some("__indirect_function_table"));
-            wanted.extend(
-                self.guest
-                    .exports
-                    .keys()
-                    .map(String::as_str)
-                    .filter(|name| name.starts_with("dynCall_") && self.invokes.contains(&format!("${name} "))),
-            );
         }
         wanted
     }
 
+    /// The functions of the host that it calls.
+    pub(super) fn calls(&self) -> BTreeSet<&'static HostCall> {
+        self.taken.iter().flat_map(|piece| piece.calls).collect()
+    }
+
+    /// Imports an export of the guest.
+    fn import(&self, export: &str, name: &str, out: &mut String) -> Result<(), Refusal> {
+        let odd = || Refusal::Odd(export.to_owned());
+        let what = match self.guest.exports.get(export).ok_or_else(odd)? {
+            Kind::Func(ty) => format!("(func ${name}{})", ty.wat().ok_or_else(odd)?),
+            Kind::Memory { .. } => format!("(memory ${name} 0)"),
+            Kind::Table => "(table $table 0 funcref)".to_owned(),
+            Kind::Global { ty: Type::I32, mutable: false } => format!("(global ${name} i32)"),
+            Kind::Global { .. } | Kind::Tag => return Err(odd()),
+        };
+        let _ = writeln!(out, "(import \"guest\" \"{}\" {what})", quoted(export));
+        Ok(())
+    }
+
     fn imports(&self, out: &mut String) -> Result<(), Refusal> {
         for name in self.wanted() {
-            let odd = || Refusal::Odd(name.to_owned());
-            let what = match self.guest.exports.get(name).ok_or_else(odd)? {
-                Kind::Func(ty) => format!("(func ${name}{})", ty.wat().ok_or_else(odd)?),
-                Kind::Memory { .. } => "(memory $memory 0)".to_owned(),
-                Kind::Table => "(table $table 0 funcref)".to_owned(),
-                Kind::Global { ty: Type::I32, mutable: false } => format!("(global ${name} i32)"),
-                Kind::Global { .. } | Kind::Tag => return Err(odd()),
-            };
-            let _ = writeln!(out, "(import \"guest\" \"{name}\" {what})");
+            if !is_usual(name, self.guest.exports.get(name)) {
+                return Err(Refusal::Odd(name.to_owned()));
+            }
+            self.import(name, name, out)?;
         }
-        let mut calls = BTreeSet::new();
-        calls.extend(self.taken.iter().flat_map(|piece| piece.calls));
-        for (module, name, own, ty) in calls {
-            let ty = FuncType::of(ty).wat().unwrap_or_default();
-            let _ = writeln!(out, "(import \"{module}\" \"{name}\" (func ${own}{ty}))");
+        for (index, name) in &self.dyncalls {
+            self.import(name, &format!("dyncall_{index}"), out)?;
         }
-        for (index, _) in &self.resolutions {
+        for (index, name) in &self.resolutions {
+            self.import(name, &format!("resolved_{index}"), out)?;
             let _ = writeln!(out, "(import \"shim\" \"{index}\" (global $address_{index} (mut i32)))");
+        }
+        for (module, name, own, ty) in self.calls() {
+            let ty = FuncType::of(ty).wat().unwrap_or_default();
+            let _ = writeln!(out, "(import \"shim\" \"{module}.{name}\" (func ${own}{ty}))");
         }
         let _ = writeln!(out, "(import \"shim\" \"slots\" (table $slots {} funcref))", self.slots.len());
         Ok(())
@@ -384,16 +432,19 @@ impl<'a> Glue<'a> {
         for (index, name) in &self.resolutions {
             let _ = match self.guest.exports.get(*name) {
                 Some(Kind::Func(_)) if self.exports("__indirect_function_table") => {
-                    writeln!(out, "  (global.set $address_{index} (table.grow $table (ref.func ${name}) (i32.const 1)))")
+                    writeln!(
+                        out,
+                        "  (global.set $address_{index} (table.grow $table (ref.func $resolved_{index}) (i32.const 1)))"
+                    )
                 }
-                Some(Kind::Global { .. }) => writeln!(out, "  (global.set $address_{index} (global.get ${name}))"),
+                Some(Kind::Global { .. }) => writeln!(out, "  (global.set $address_{index} (global.get $resolved_{index}))"),
                 _ => return Err(Refusal::Odd((*name).to_owned())),
             };
         }
         out.push_str(")\n");
-        for (_, name) in &self.resolutions {
+        for (index, name) in &self.resolutions {
             if self.guest.function(name).is_some() {
-                let _ = writeln!(out, "(elem declare func ${name})");
+                let _ = writeln!(out, "(elem declare func $resolved_{index})");
             }
         }
         Ok(())

@@ -6,8 +6,8 @@
 //!
 //! | module | instantiated | what is in it |
 //! |---|---|---|
-//! | shim | first | a stub for each such import, calling through a table; fixed answers; `GOT` variables |
-//! | the guest | second | linked to the host and to the shim |
+//! | shim | first | the host's functions; a stub for each such import, calling through a table; fixed answers; `GOT` variables |
+//! | the guest | second | linked to the shim |
 //! | glue | last | those functions, written for what the guest exports, put into the shim's table; `_start`, which runs the guest's `main` |
 //!
 //! An import that nobody answers is linked all the same, as a call that stops the guest and names it: Pyodide imports some two hundred functions of a
@@ -17,6 +17,7 @@ mod answers;
 mod glue;
 mod interface;
 mod shim;
+mod usual;
 
 use std::collections::HashMap;
 
@@ -33,22 +34,23 @@ use shim::Shim;
 /// Who answers an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// A function of the host, which the engine's linker has under this name.
-    Host {
-        /// The name before the dot.
-        module: &'static str,
-        /// The name after it.
-        name: &'static str,
-    },
     /// The shim's export whose name is the import's number.
     Shim,
-    /// The engine's adapter, because the engine has no exceptions: calls the guest's table, and catches [`Jump`](Source::Jump).
+    /// The engine's adapter, because the engine has no exceptions. It asks the glue's [`STACK`] where the guest's stack ends and calls the glue's export whose
+    /// name is the import's number; when a [`Jump`](Source::Jump) comes out of that, it hands the answer of `STACK` to the glue's [`JUMPED`] and
+    /// answers 0.
     Invoke,
     /// The engine's adapter: leaves the innermost [`Invoke`](Source::Invoke).
     Jump,
     /// Nobody: the call stops the guest.
     Missing,
 }
+
+/// The glue's export that an [`Invoke`](Source::Invoke) begins with: `-> i32`.
+pub const STACK: &str = "stack";
+
+/// The glue's export that an [`Invoke`](Source::Invoke) calls when it was jumped out of: `i32`.
+pub const JUMPED: &str = "jumped";
 
 /// Why a module cannot be linked. To be put after the module's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -83,6 +85,9 @@ pub enum Refusal {
     /// Nothing starts it.
     #[error("exports no `main`: it is a library, and there is nothing to run")]
     NoEntry,
+    /// It is CPython, which calls functions by whatever type they have.
+    #[error("is CPython, which needs typed function references, and this engine lacks them")]
+    Python,
     /// It exports no memory.
     #[error("exports no memory called `memory`, so no call could reach its data")]
     NoMemory,
@@ -96,9 +101,9 @@ pub enum Refusal {
 pub struct Linkage {
     /// Who answers each import, in the module's order.
     pub imports: Vec<Source>,
-    /// The shim, a binary module.
+    /// The shim, a binary module. Imports functions of the host.
     pub shim: Vec<u8>,
-    /// The glue, a binary module. Imports the guest's exports as `guest`, the shim's as `shim`, and functions of the host.
+    /// The glue, a binary module. Imports the guest's exports as `guest`, and the shim's as `shim`.
     pub glue: Vec<u8>,
 }
 
@@ -118,8 +123,8 @@ const WINDOW: [&str; 8] = [
 ];
 
 impl Linkage {
-    /// The linkage of a module with this interface to the functions of `host`. Without `exceptions` in the engine, its adapter makes the
-    /// `invoke_*` functions.
+    /// The linkage of a module with this interface to the functions of `host`. Without `exceptions` in the engine, nor the typed references
+    /// that came with them, its adapter makes the `invoke_*` functions.
     ///
     /// # Errors
     /// Why the module cannot be linked.
@@ -128,18 +133,24 @@ impl Linkage {
             refuse_imports(guest)?;
             return Err(Refusal::NoMemory);
         }
+        refuse_imports(guest)?;
         let mut linker = Linker {
             host: functions(host),
             generation: generation(guest),
-            glue: Glue::new(guest),
+            glue: Glue::new(guest, exceptions),
             shim: Shim::default(),
             exceptions,
         };
-        refuse_imports(guest)?;
         let imports = guest.imports.iter().enumerate();
         let imports = imports.map(|(index, import)| linker.source(index, import)).collect();
         if !linker.glue.has_entry() {
             return Err(Refusal::NoEntry);
+        }
+        if linker.glue.is_python() && !exceptions {
+            return Err(Refusal::Python);
+        }
+        for &(module, name, _, ty) in linker.glue.calls() {
+            linker.shim.host(&format!("{module}.{name}"), (module, name), &FuncType::of(ty));
         }
         let odd = |error: wat::Error| Refusal::Odd(error.to_string().lines().next().unwrap_or_default().to_owned());
         let shim = wat::parse_str(linker.shim.text(linker.glue.slots())).map_err(odd)?;
@@ -236,14 +247,14 @@ impl<'a> Linker<'a> {
 
     fn function(&mut self, index: usize, import: &Import, ty: &FuncType) -> Option<Source> {
         let env = import.module == "env";
-        if env && let Some(slot) = self.glue.answer(&import.name, ty, self.exceptions) {
+        if env && let Some(slot) = self.glue.answer(&import.name, ty) {
             return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
         }
         if env && self.shim.upper(index, &import.name, ty).is_some() {
             return Some(Source::Shim);
         }
-        if let Some(source) = self.of_host(import, ty) {
-            return Some(source);
+        if let Some((module, name)) = self.of_host(import, ty) {
+            return self.shim.host(&index.to_string(), (module, name), ty).map(|()| Source::Shim);
         }
         if let Some((module, name, whole)) = self.in_halves(import, ty) {
             return self.shim.joined(index, (module, name), &whole).map(|()| Source::Shim);
@@ -255,13 +266,15 @@ impl<'a> Linker<'a> {
             return Some(Source::Jump);
         }
         if import.name.starts_with("invoke_") {
-            if !self.exceptions {
-                return Some(Source::Invoke);
-            }
-            let slot = self.glue.invoke(index, &import.name, ty)?;
-            return self.shim.slot(index, ty, slot).map(|()| Source::Shim);
+            return match self.glue.invoke(index, &import.name, ty)? {
+                Some(slot) => self.shim.slot(index, ty, slot).map(|()| Source::Shim),
+                None => Some(Source::Invoke),
+            };
         }
         let (.., body) = answers::ANSWERS.iter().find(|(name, own, _)| *name == import.name && FuncType::of(own) == *ty)?;
+        if !self.exceptions && body.contains("ref.i31") {
+            return None;
+        }
         self.shim.body(index, ty, body).map(|()| Source::Shim)
     }
 
@@ -281,9 +294,10 @@ impl<'a> Linker<'a> {
         all.into_iter()
     }
 
-    fn of_host(&self, import: &Import, ty: &FuncType) -> Option<Source> {
+    /// The host's function that this import is.
+    fn of_host(&self, import: &Import, ty: &FuncType) -> Option<(&'static str, &'static str)> {
         let function = self.candidates(import).find(|function| type_of(function) == *ty)?;
-        Some(Source::Host { module: function.about.module, name: function.about.name })
+        Some((function.about.module, function.about.name))
     }
 
     /// The host's function that this import is when its 64-bit numbers are put together.

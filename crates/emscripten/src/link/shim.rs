@@ -1,4 +1,4 @@
-//! The first module that stands beside a guest: what the guest is linked to for the imports that the host does not answer by itself.
+//! The first module that stands beside a guest: what the guest is linked to, the host's own functions handed on as they are.
 //!
 //! The glue needs the guest, and the guest its imports: the shim comes before both. Its functions call through a table that the glue fills.
 
@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use super::interface::{FuncType, Type};
 
-/// The shim while it is made. Its exports are the numbers of the guest's imports.
+/// The shim while it is made. Its exports are the numbers of the guest's imports, and `module.name` of each function of the host that the glue
+/// calls.
 #[derive(Default)]
 pub(super) struct Shim {
     imports: String,
@@ -26,6 +27,12 @@ impl Shim {
         let (text, arguments) = (ty.wat()?, arguments(ty.params.len()));
         let _ =
             writeln!(self.body, "(func (export \"{index}\"){text} (call_indirect $slots{text}{arguments} (i32.const {slot})))");
+        Some(())
+    }
+
+    /// What is exported as `export` is the host's function `module.name`.
+    pub(super) fn host(&mut self, export: &str, (module, name): (&str, &str), ty: &FuncType) -> Option<()> {
+        let _ = writeln!(self.imports, "(func (export \"{export}\") (import \"{module}\" \"{name}\"){})", ty.wat()?);
         Some(())
     }
 

@@ -7,14 +7,14 @@ use stratafs_emscripten::{FUNCTIONS, Generation, SPLIT_FUNCTIONS};
 
 use crate::guest::{Answer, CLOEXEC, CREAT, CWD, Guest, OUTSIDE, RDWR, state};
 
-fn all() -> impl Iterator<Item = (Generation, &'static Function)> {
-    // The others end the guest.
-    let syscall = |f: &&Function| f.about.name.starts_with("__syscall_");
-    let split = SPLIT_FUNCTIONS.iter().filter(syscall).map(|f| (Generation::Split, f));
-    FUNCTIONS.iter().filter(syscall).map(|f| (Generation::Current, f)).chain(split)
+/// The system calls; the runtime's functions have tests of their own.
+pub fn all() -> impl Iterator<Item = (Generation, &'static Function)> {
+    let is_syscall = |f: &&Function| f.about.name.starts_with("__syscall_");
+    let split = SPLIT_FUNCTIONS.iter().filter(is_syscall).map(|f| (Generation::Split, f));
+    FUNCTIONS.iter().filter(is_syscall).map(|f| (Generation::Current, f)).chain(split)
 }
 
-fn guest(generation: Generation) -> Guest {
+pub fn guest(generation: Generation) -> Guest {
     let mut g = Guest::new();
     g.generation = generation;
     g
@@ -67,7 +67,7 @@ fn sockets(g: &mut Guest, name: &str) -> Vec<u64> {
 }
 
 /// Arguments with which a call succeeds.
-fn good(g: &mut Guest, name: &str) -> Vec<u64> {
+pub fn good(g: &mut Guest, name: &str) -> Vec<u64> {
     let file = g.open("/dir/file", RDWR).unwrap();
     let dir = g.open("/dir", 0).unwrap();
     let (path, new, link, empty) = (g.put("/dir/file"), g.put("/new"), g.put("/dir/link"), g.put("/empty"));

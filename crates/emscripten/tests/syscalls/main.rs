@@ -12,6 +12,7 @@ mod locks;
 mod polls;
 mod runtime;
 mod sockets;
+mod tables;
 mod terminals;
 mod trees;
 mod wasi;

@@ -42,7 +42,8 @@ fn new() -> OpenHow {
 
 #[test]
 fn every_call_can_fail_and_has_changed_nothing() {
-    let every: [(Call, fn(&mut Process, Fd) -> Result<()>); 14] = [
+    type Made = fn(&mut Process, Fd) -> Result<()>;
+    let every: [(Call, Made); 14] = [
         (Call::Lookup, |p, _| p.chdir(b"dir")),
         (Call::Stat, |p, fd| p.fstat(fd).map(drop)),
         (Call::List, |p, _| {

@@ -130,10 +130,11 @@ impl Process {
     /// [kept](Process::keep_mapping); the descriptor may be closed meanwhile.
     ///
     /// # Errors
-    /// `EINVAL` for no bytes, or an offset that is no multiple of 4,096; `EBADF`; `EACCES` when the file is not open for reading, or is
-    /// not open for writing and the mapping would write to it; `ENODEV` for what is no regular file; `ENOMEM` past [`Limits::mappings`](crate::Limits::mappings).
+    /// `EINVAL` for an offset that is no multiple of 4,096; `EBADF`; `EINVAL` for no bytes; `ENOMEM` past
+    /// [`Limits::mappings`](crate::Limits::mappings); `EACCES` when the file is not open for reading, or is not open for writing and the
+    /// mapping would write to it; `ENODEV` for what is no regular file.
     pub fn map(&self, fd: Fd, offset: u64, len: u64, how: MapHow) -> Result<Mapping> {
-        if len == 0 || !offset.is_multiple_of(PAGE as u64) {
+        if !offset.is_multiple_of(PAGE as u64) {
             return Err(Errno::EINVAL);
         }
         let file = &self.fds.get(fd)?.file;
@@ -141,14 +142,17 @@ impl Process {
         if file.is_path() {
             return Err(Errno::EBADF);
         }
+        if len == 0 {
+            return Err(Errno::EINVAL);
+        }
+        if self.mappings.len() >= self.limits.mappings {
+            return Err(Errno::ENOMEM);
+        }
         if !file.access().read || writes && !file.access().write {
             return Err(Errno::EACCES);
         }
         if file.kind() != FileKind::File || !matches!(file.body, Body::File(_)) {
             return Err(Errno::ENODEV);
-        }
-        if self.mappings.len() >= self.limits.mappings {
-            return Err(Errno::ENOMEM);
         }
         Ok(Mapping { file: file.clone(), offset, pages: Vec::new(), writes, loaded: 0 })
     }

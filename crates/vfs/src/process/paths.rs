@@ -262,7 +262,7 @@ impl Process {
     ///
     /// # Errors
     /// What resolving either path gives; `EXDEV` across mounts; `EBUSY` for the root, a dot name, or a mount point; `EROFS`; `ENOENT`; `ENOTDIR` for
-    /// a slash behind what is no directory; `EINVAL` into its own subtree; `ENOTEMPTY`, `ENOTDIR`, `EISDIR` for what is there.
+    /// a slash behind what is no directory; `EINVAL` into its own subtree; `ENOTEMPTY`, `ENOTDIR`, `EISDIR` for what is there; `ENOSPC` for a longer name.
     pub fn renameat(&mut self, from_dir: DirFd, from: &[u8], dir: DirFd, path: &[u8]) -> Result<()> {
         let old = self.target(from_dir, from)?;
         let new = self.target(dir, path)?;

@@ -7,7 +7,7 @@ use stratafs_wasi::FUNCTIONS;
 use crate::guest::{ALL, DIR, FOLLOW, Guest, NONBLOCK, OUTSIDE, ROOT, state};
 
 /// Arguments with which a call succeeds, and the descriptor of `/dir/file`.
-fn good(g: &mut Guest, name: &str) -> Vec<u64> {
+pub fn good(g: &mut Guest, name: &str) -> Vec<u64> {
     let file = g.open_rw("dir/file", 0).unwrap();
     assert_eq!(g.read(file, 3).unwrap(), b"hel");
     let (out, out2, buf) = (g.alloc(64), g.alloc(64), g.alloc(256));

@@ -10,5 +10,6 @@ mod paths;
 mod polls;
 mod rights;
 mod stats;
+mod tables;
 mod traces;
 mod waits;

@@ -28,5 +28,5 @@
     (call $Py_BytesMain (call $arguments)) ;; if python
     (call $main (call $arguments)) ;; if main with arguments
     (call $main) ;; if main without arguments
-    (call $__main_argc_argv (call $arguments)) ;; if __main_argc_argv with arguments
+    (call $__main_argc_argv (call $arguments)) ;; if __main_argc_argv with arguments and not main
     ))

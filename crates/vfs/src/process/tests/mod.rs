@@ -5,6 +5,7 @@ mod bounds;
 mod descriptors;
 mod devices;
 mod fifos;
+mod mappings;
 mod mounts;
 mod odd;
 mod waits;
