@@ -22,4 +22,5 @@ pub static HOST_FUNCTIONS: &[&[stratafs_abi::Function]] = &[
     stratafs_emscripten::FUNCTIONS,
     stratafs_emscripten::SPLIT_FUNCTIONS,
     stratafs_emscripten::RUNTIME_FUNCTIONS,
+    stratafs_emscripten::WASI_FUNCTIONS,
 ];

@@ -1,7 +1,7 @@
 //! From the list of guest functions to a linker's entries.
 
 use stratafs_abi::{Abi, About, Flow, GuestFn, Stop};
-use stratafs_emscripten::{glue, runtime, split};
+use stratafs_emscripten::{glue, runtime, split, wasi};
 use wasmi::errors::HostError;
 use wasmi::{Caller, Error, Linker, Memory, WasmRet, WasmTy};
 
@@ -148,5 +148,6 @@ pub fn link_emscripten<T: 'static>(
     stratafs_emscripten::split_functions!(link! linker get);
     stratafs_emscripten::runtime_functions!(link! linker get);
     stratafs_emscripten::glue_functions!(link! linker get);
+    stratafs_emscripten::wasi_functions!(link! linker get);
     Ok(())
 }
