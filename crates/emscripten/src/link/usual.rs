@@ -17,6 +17,7 @@ static FUNCTIONS: &[(&str, &str)] = &[
     ("emscripten_stack_get_current", "-> i32"),
     ("emscripten_stack_set_limits", "i32 i32"),
     ("fflush", "i32 -> i32"),
+    ("__dl_seterr", "i32 i32"),
     ("free", "i32"),
     ("main", "i32 i32 -> i32"),
     ("main", "-> i32"),

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use stratafs::memfs::MemFs;
 use stratafs::{Budget, Errno, Limits, Namespace, NodeRef};
-use stratafs_abi::{Flow, Tracer};
+use stratafs_abi::{Flow, Function, Tracer};
 use stratafs_conformance::table::{Lines, documented};
 use stratafs_emscripten::Generation;
 

@@ -6,7 +6,7 @@ use stratafs_abi::{Flow, Function};
 use stratafs_conformance::table::{Expect, SCRATCH, mutations};
 use stratafs_emscripten::Generation;
 
-use crate::calls::{all, good, guest};
+use crate::calls::{good, guest};
 use crate::guest::{Guest, answer, state};
 
 /// What a call answers, as a table shows it: an error, or that it goes through.
