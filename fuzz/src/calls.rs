@@ -119,7 +119,7 @@ fn step(input: &mut Input<'_>, process: &mut Process, memory: &mut [u8], functio
         match f.call(&mut cx, &args) {
             Flow::Done(_) => {}
             Flow::Wait(_) => cx.process.abandon_wait(),
-            Flow::Exit(_) => goes_on = false,
+            Flow::Exit(_) | Flow::Abort => goes_on = false,
         }
     });
     let work = counted::take_work();
