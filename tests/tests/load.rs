@@ -122,12 +122,12 @@ impl Worker {
 
     fn run(&mut self, progress: &AtomicU64) {
         for round in 0..TIMES {
-            for which in 0..OPERATIONS.len() {
+            for (which, name) in OPERATIONS.iter().enumerate() {
                 let shared = self.dice(SHARED) == 0;
                 let result = self.operation(which, shared);
                 if let Err(errno) = result {
                     let expected = matches!(errno, Errno::ENOENT | Errno::EEXIST | Errno::EMLINK | Errno::ENOTEMPTY);
-                    assert!(expected, "{} of round {round}: {errno:?}", OPERATIONS[which]);
+                    assert!(expected, "{name} of round {round}: {errno:?}");
                 }
                 let counts = &mut self.done[which];
                 counts[0] += 1;

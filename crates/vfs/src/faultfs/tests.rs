@@ -14,8 +14,6 @@ fn process(plan: Plan) -> (Process, Faults) {
     (Process::builder(Namespace::new(root, &limits), limits).build().unwrap(), faults)
 }
 
-type Try = fn(&mut Process, Fd) -> Result<()>;
-
 fn rule(call: Call, when: When, fault: Fault) -> Rule {
     Rule { call: Some(call), when, fault }
 }
@@ -44,7 +42,8 @@ fn new() -> OpenHow {
 
 #[test]
 fn every_call_can_fail_and_has_changed_nothing() {
-    let every: [(Call, Try); 14] = [
+    type Made = fn(&mut Process, Fd) -> Result<()>;
+    let every: [(Call, Made); 14] = [
         (Call::Lookup, |p, _| p.chdir(b"dir")),
         (Call::Stat, |p, fd| p.fstat(fd).map(drop)),
         (Call::List, |p, _| {
