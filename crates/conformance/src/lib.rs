@@ -92,7 +92,8 @@
 //! side as well:
 //!
 //! ```no_run
-//! # fn mine() -> stratafs::NodeRef { unimplemented!() }
+//! # use stratafs::{Budget, Limits, NodeRef, memfs::MemFs};
+//! # fn mine() -> NodeRef { NodeRef::root_of(&MemFs::new(Budget::unlimited(), &Limits::default())) }
 //! use stratafs_conformance::model::search::Search;
 //! use stratafs_conformance::subject::Writable;
 //!
