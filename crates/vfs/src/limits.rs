@@ -19,7 +19,8 @@ pub struct Limits {
     pub path: usize,
     /// Symbolic links followed in one resolution. Past it: `ELOOP`. 40.
     pub symlinks: u32,
-    /// Directories nested in a memory layer. Past it: `ENAMETOOLONG`. 100,000.
+    /// Directories nested in a memory layer, and directories looked at by all `..` of one path in a mount that shows a part of a filesystem.
+    /// Past it: `ENAMETOOLONG`. 100,000.
     pub depth: u32,
     /// Buffers of one vectored call. Past it: `EINVAL`. 1,024.
     pub iovecs: u32,

@@ -78,6 +78,7 @@ pub struct Namespace {
     mounts: Vec<Mount>,
     path_max: usize,
     symlinks_max: u32,
+    depth_max: u32,
 }
 
 /// Resolves the process's own descriptors for `/dev/fd`.
@@ -89,7 +90,8 @@ impl Namespace {
     /// A tree with the directory `root` at `/`.
     #[must_use]
     pub fn new(root: NodeRef, limits: &Limits) -> Self {
-        Namespace { mounts: vec![Mount::new(root, 1, false, None)], path_max: limits.path, symlinks_max: limits.symlinks }
+        let mounts = vec![Mount::new(root, 1, false, None)];
+        Namespace { mounts, path_max: limits.path, symlinks_max: limits.symlinks, depth_max: limits.depth }
     }
 
     /// Mounts the directory `root` at the absolute path `at`, over whatever is there. An outer mount comes before those inside it.
@@ -178,6 +180,10 @@ impl Namespace {
 
     pub(crate) fn symlinks_max(&self) -> u32 {
         self.symlinks_max
+    }
+
+    pub(crate) fn depth_max(&self) -> u32 {
+        self.depth_max
     }
 
     pub(crate) fn mount_of(&self, id: MountId) -> &Mount {

@@ -104,6 +104,8 @@ pub(crate) struct Walk<'a> {
     pub path: Cow<'a, [u8]>,
     at: usize,
     links_left: u32,
+    /// How many directories [`check_below`] may still look at.
+    climbs_left: u32,
     /// Whether attributes are still asked for by the whole rest of the path at once.
     whole: bool,
     pub escape: Escape,
@@ -140,6 +142,7 @@ impl<'a> Walk<'a> {
             path: Cow::Borrowed(path),
             at: 0,
             links_left: ns.symlinks_max(),
+            climbs_left: ns.depth_max(),
             whole: true,
             escape: Escape::Clamp,
             trail: SmallVec::new(),
@@ -337,7 +340,7 @@ pub(crate) fn walk_in<F: Filesystem>(fs: &Arc<F>, start: &F::Node, walk: &mut Wa
                         return Err(Errno::EPERM);
                     }
                     if !mount.whole {
-                        check_below(&**fs, &dir, mount.root_key)?;
+                        check_below(&**fs, &dir, mount.root_key, &mut walk.climbs_left)?;
                     }
                 } else if walk.mount != MountId::ROOT {
                     return Ok(Step::Up);
@@ -402,10 +405,12 @@ fn long_name<F: Filesystem>(fs: &F, dir: &F::Node, errno: Errno) -> Errno {
 }
 
 /// Whether `dir` lies in the directory with the key `root`: where a mount shows a part of a filesystem, a directory that was moved out of
-/// that part leads nowhere, as on Linux.
-fn check_below<F: Filesystem>(fs: &F, dir: &F::Node, root: u64) -> Result<()> {
+/// that part leads nowhere, as on Linux. Each `..` climbs anew, because somebody may move directories meanwhile; all of a walk's climbs
+/// together are bounded by [`Limits::depth`](crate::Limits::depth).
+fn check_below<F: Filesystem>(fs: &F, dir: &F::Node, root: u64, climbs_left: &mut u32) -> Result<()> {
     let mut at = Cow::Borrowed(dir);
     while fs.key(&at) != root {
+        *climbs_left = climbs_left.checked_sub(1).ok_or(Errno::ENAMETOOLONG)?;
         let above = fs.parent(&at)?;
         if fs.key(&above) == fs.key(&at) {
             return Err(Errno::ENOENT);

@@ -350,6 +350,23 @@ fn a_mount_of_a_part_shows_no_more_than_that_part() {
 }
 
 #[test]
+fn ways_up_in_a_mount_of_a_part_are_bounded_together() {
+    let fs = mem();
+    plant(&fs, &["part/", "part/1/", "part/1/2/", "part/1/2/3/", "part/1/2/3/4/", "part/1/2/3/4/5/"]);
+    let part = fs.lookup(&fs.root(), Name::new(b"part").unwrap()).unwrap().node;
+    let limits = Limits { depth: 9, ..Limits::default() };
+    let mut ns = Namespace::new(NodeRef::root_of(&mem()), &limits);
+    ns.mount(b"/m", NodeRef::new(&fs, part), false).unwrap();
+    let mut p = Process::builder(ns, limits).build().unwrap();
+    p.chdir(b"/m/1/2/3/4/5").unwrap();
+    // Each leads over all that is above it: 4 directories, 3, 2. That is the bound.
+    assert_eq!(stat(&p, "../../.."), stat(&p, "/m/1/2"));
+    assert_eq!(stat(&p, "../../../.."), Err(ENAMETOOLONG));
+    // The next call starts anew.
+    assert_eq!(stat(&p, "../../.."), stat(&p, "/m/1/2"));
+}
+
+#[test]
 fn what_another_process_removes_under_a_mount_leaves_the_mount_at_hand() {
     let root = mem();
     plant(&root, &["d/"]);
