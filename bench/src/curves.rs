@@ -1,13 +1,15 @@
 //! What a call costs against the size of what it works in.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use stratafs::memfs::MemFs;
 use stratafs::overlay::Overlay;
 use stratafs::zipfs::ZipFs;
 use stratafs::zipfs::pack::{PackEntry, pack};
-use stratafs::{Budget, DirFd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process};
+use stratafs::{Budget, DirFd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process, Stat};
 
+use crate::goals::Cell;
 use crate::sampler::Sampler;
 use crate::section::{Host, Rows, Section, Unit};
 use crate::table::shown;
@@ -30,16 +32,17 @@ const MEMFS: &str = "memfs, natively";
 const OVERLAY: &str = "overlay, warm, natively";
 const COLD: &str = "overlay, cold, natively";
 const ZIP: &str = "zip, natively";
+const TABLE: &str = "a hash table";
 
-/// Host and rows of what should cost the same: little of it, and much.
+/// Hosts and rows of what should cost the same.
 #[must_use]
-pub fn flat() -> Vec<(&'static str, &'static str, &'static str)> {
+pub fn flat() -> Vec<(Cell, Cell)> {
     let mut flat = Vec::new();
     for host in [MEMFS, OVERLAY, ZIP] {
-        flat.extend([(host, FEW, MANY), (host, FEW_SPREAD, MANY_SPREAD)]);
+        flat.extend([((host, FEW), (host, MANY)), ((host, FEW_SPREAD), (host, MANY_SPREAD))]);
     }
-    flat.push((OVERLAY, FEW_LAYERS, MANY_LAYERS));
-    flat.push((MEMFS, FEW_OPEN, MANY_OPEN));
+    flat.push(((OVERLAY, FEW_LAYERS), (OVERLAY, MANY_LAYERS)));
+    flat.push(((MEMFS, FEW_OPEN), (MEMFS, MANY_OPEN)));
     flat
 }
 
@@ -117,6 +120,36 @@ fn exists(process: &Process, path: &str) -> u64 {
     process.statat(DirFd::Cwd, path.as_bytes(), true).map_or(9, |stat| stat.size)
 }
 
+/// Calls `look` with one name of each directory over and over, and with up to 20,000 names in an order that a cache cannot guess.
+fn looks(sampler: &mut Sampler, most: usize, mut look: impl FnMut(&str) -> u64) -> Result<(), String> {
+    for entries in ENTRIES.into_iter().filter(|&entries| entries <= most) {
+        let number = shown(entries as f64, Unit::Bytes);
+        let one = format!("/{entries}/{}", entry(entries / 2));
+        sampler.time(&format!("stat of one name among {number}"), 0, || look(&one))?;
+        let any = |n: usize| format!("/{entries}/{}", entry(n.wrapping_mul(7_919_999) % entries));
+        let (paths, mut at): (Vec<String>, _) = ((0..entries.min(20_000)).map(any).collect(), 0);
+        let any = || {
+            at = (at + 1) % paths.len();
+            look(&paths[at])
+        };
+        sampler.time(&format!("stat of any name among {number}"), 0, any)?;
+    }
+    Ok(())
+}
+
+/// The same in a table of all paths, without directories, links, mounts or anything else.
+fn table(sampler: &mut Sampler, most: usize) -> Result<(), String> {
+    static TABLE: OnceLock<HashMap<String, Arc<Stat>>> = OnceLock::new();
+    let file = process(&memory(|p| made(p, "/file"))?)?.statat(DirFd::Cwd, b"/file", true).map_err(|errno| errno.to_string())?;
+    let made = || {
+        let paths = ENTRIES.into_iter().filter(|&entries| entries <= most);
+        let paths = paths.flat_map(|entries| (0..entries).map(move |n| format!("/{entries}/{}", entry(n))));
+        paths.map(|path| (path, Arc::new(file))).collect()
+    };
+    let table = TABLE.get_or_init(made);
+    looks(sampler, most, |path| table.get(path).map_or(9, |stat| stat.size))
+}
+
 fn names(sampler: &mut Sampler, kind: Kind, most: usize) -> Result<(), String> {
     let trees = trees(most)?;
     let root = match kind {
@@ -125,21 +158,7 @@ fn names(sampler: &mut Sampler, kind: Kind, most: usize) -> Result<(), String> {
         Kind::Zip => trees.zip.clone(),
     };
     let process = process(&root)?;
-    for entries in ENTRIES.into_iter().filter(|&entries| entries <= most) {
-        let number = shown(entries as f64, Unit::Bytes);
-        let one = format!("/{entries}/{}", entry(entries / 2));
-        sampler.time(&format!("stat of one name among {number}"), 0, || exists(&process, &one))?;
-        // In an order that a cache cannot guess; the paths are made beforehand, as many as fit it.
-        let paths: Vec<String> =
-            (0..entries.min(20_000)).map(|n| format!("/{entries}/{}", entry(n.wrapping_mul(7_919_999) % entries))).collect();
-        let mut at = 0;
-        let any = || {
-            at = (at + 1) % paths.len();
-            exists(&process, &paths[at])
-        };
-        sampler.time(&format!("stat of any name among {number}"), 0, any)?;
-    }
-    Ok(())
+    looks(sampler, most, |path| exists(&process, path))
 }
 
 /// Layers that each have a file of their own; the one that is looked at lies in the lowest.
@@ -239,21 +258,26 @@ pub fn quick(wrong: Option<&str>) -> Result<Rows, String> {
     Ok(sampler.rows)
 }
 
+/// The entries of the largest directory.
+fn most(quick: bool) -> usize {
+    if quick { 1000 } else { 1_000_000 }
+}
+
 /// The section.
 #[must_use]
 pub fn section() -> Section {
     let host = |name, about, kind| {
         let round = move |quick| {
             let mut sampler = Sampler::new(quick);
-            round(&mut sampler, kind, if quick { 1000 } else { 1_000_000 }).map(|()| sampler.rows)
+            round(&mut sampler, kind, most(quick)).map(|()| sampler.rows)
         };
         Host { name, about, round: Box::new(round) }
     };
     Section {
         key: "curves",
         title: "Cost against size",
-        about: "`stat` of one name over and over, and of up to 20,000 names spread over the directory, where the processor's caches miss; of a file in the \
-                lowest of several layers, and of none; of longer paths; calls with many open files. Made by the host program on a `Process`, without an engine.",
+        about: "`stat` of one name over and over, and of up to 20,000 names spread over the directory, where every look is at \
+                memory that no cache of the processor has, which a bare hash table shows; of a file in the lowest of several layers, and of none; of longer paths; calls with many open files. Made by the host program on a `Process`, without an engine.",
         unit: Unit::Nanos,
         bases: &[],
         rounds: 5,
@@ -262,6 +286,14 @@ pub fn section() -> Section {
             host(OVERLAY, "an overlay over memory layers", Kind::Overlay { cache: true }),
             host(COLD, "the same, remembering no name that it looked up", Kind::Overlay { cache: false }),
             host(ZIP, "an archive", Kind::Zip),
+            Host {
+                name: TABLE,
+                about: "a `HashMap` from paths to shared attributes: what memory alone costs",
+                round: Box::new(|quick| {
+                    let mut sampler = Sampler::new(quick);
+                    table(&mut sampler, most(quick)).map(|()| sampler.rows)
+                }),
+            },
         ],
     }
 }
