@@ -17,11 +17,16 @@ const FIRST: u64 = 100 * SLICE;
 /// get past. A guest without `invoke_*` runs on any thread.
 pub const STACK_SIZE: usize = 32 << 20;
 
+/// How deep a guest may recurse in the interpreter's own stack, which is no native stack: MicroPython's bound on its stack in the guest's memory must be
+/// reached first, so that its programs get a RuntimeError and no trap.
+const MAX_RECURSION: usize = 10_000;
+
 /// The settings that [`Program`](crate::Program) and [`start`] want: fuel for what the guest does, none for translating it, because running out in the
 /// middle of a translation cannot be resumed.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
+    config.set_max_recursion_depth(MAX_RECURSION);
     config.consume_fuel(true);
     config.fuel_cost(CustomFuelCosts { bytes_copied_per_fuel: 64, fuel_per_bytes_translated: 0, fuel_per_bytes_validated: 0 });
     config
