@@ -143,6 +143,7 @@ pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_sync(&mut linker, get).expect("every name is free");
     stratafs_wasmtime::link_emscripten_sync(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_micropython_sync(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate(&linker, &mut store, get) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
@@ -162,6 +163,7 @@ pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_async(&mut linker, get).expect("every name is free");
     stratafs_wasmtime::link_emscripten_async(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_micropython_async(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate_async(&linker, &mut store, get).await {
         Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,

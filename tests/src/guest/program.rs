@@ -90,8 +90,8 @@ pub fn cpython() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let module = match std::env::var_os("STRATAFS_PYTHON") {
-            Some(path) => fetch::python(Some(path.as_ref()), EngineKind::Wasmtime),
-            None => fetch::pinned(cache()),
+            Some(path) => fetch::runtime(&fetch::CPYTHON, Some(path.as_ref()), EngineKind::Wasmtime),
+            None => fetch::fetched(&fetch::CPYTHON, cache()),
         };
         let module = module.unwrap_or_else(|error| panic!("{error}"));
         let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
