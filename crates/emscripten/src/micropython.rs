@@ -2,19 +2,19 @@
 
 use std::io::IoSlice;
 
-use stratafs::{DirFd, Errno, Fd, OneBuf, OpenHow, Outcome, Process, Result};
+use stratafs::{DirFd, Errno, Fd, FileKind, OpenHow, Outcome, Process, Result};
 use stratafs_abi::{Call, Ptr, Size};
 
-/// The longest program, in bytes: as much as MicroPython's heap could hold.
-const LONGEST: usize = 16 << 20;
+/// How the traceback of a file begins, which a statement on standard input has run.
+const RUN_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in <module>\n";
 
 /// Writes a part of what the guest's arguments name to `buf`, as far as `size` reaches, and answers its length. Part 0 is a statement that sets
-/// `sys.argv` and `sys.path`; part 1 the program: the code after `-c`, or the text of the module after `-m`, or of the file that the first argument
-/// names. What cannot be read is said on standard error.
+/// `sys.argv` and `sys.path`; part 1 the program: the code after `-c`, or a statement that runs the file of the module after `-m` or the one that
+/// the first argument names. What cannot be opened is said on standard error.
 ///
 /// # Errors
 /// `ENOSYS` for part 1 when somebody is to be prompted for the program, at a terminal or after `-i`; `ENOTTY` when the program is standard input;
-/// `EINVAL` for an option that there is not; what opening and reading give; `EFBIG`; `EFAULT`.
+/// `EINVAL` for an option that there is not; what opening gives; `EISDIR`; `EFAULT`.
 pub fn micropython_source(cx: &mut Call<'_>, part: u32, buf: Ptr, size: Size) -> Result<u32> {
     let source = if part == 0 { argv(cx.process) } else { program(cx.process)? };
     cx.memory.write(buf, source.get(..source.len().min(size.get())).unwrap_or_default())?;
@@ -40,6 +40,9 @@ pub fn micropython_raised(cx: &mut Call<'_>, at: Ptr, len: Size) -> Result<u32> 
             }
         };
     }
+    let (asked, _) = asked(cx.process.args().get(1..).unwrap_or_default(), false);
+    let below = traceback.strip_prefix(RUN_BY).filter(|_| matches!(asked, Asked::Module(_) | Asked::Script(_)));
+    let traceback = below.map_or_else(|| traceback.to_owned(), |below| format!("Traceback (most recent call last):\n{below}"));
     say(cx.process, &format!("{}\n", traceback.trim_end()));
     Ok(1)
 }
@@ -119,7 +122,7 @@ fn program(process: &mut Process) -> Result<Vec<u8>> {
         Asked::Stdin => return Err(Errno::ENOTTY),
         Asked::Code(code) => return Ok(code.to_vec()),
         Asked::Module(name) => (name, module(process, name)),
-        Asked::Script(path) => (path, read(process, path)),
+        Asked::Script(path) => (path, can_be_read(process, path).map(|()| path.to_vec())),
         Asked::Unknown => {
             let option = args.first().map(Vec::as_slice).unwrap_or_default();
             say(process, &format!("micropython: no option {}: it takes -c CODE, -m MODULE, -i, - or a script\n", text(option)));
@@ -129,43 +132,35 @@ fn program(process: &mut Process) -> Result<Vec<u8>> {
     if let Err(errno) = found {
         say(process, &format!("micropython: {}: {errno}\n", text(what)));
     }
-    found
+    let run = |path: &str| format!("__file__={path};execfile(__file__)").into_bytes();
+    found.map(|path| run(&literal(&path)))
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// The text of a module, or of the `__main__` of a package, where MicroPython looks for modules.
+/// The file of a module, or of the `__main__` of a package, where MicroPython looks for modules.
 fn module(process: &mut Process, name: &[u8]) -> Result<Vec<u8>> {
     let name: Vec<u8> = name.iter().map(|&byte| if byte == b'.' { b'/' } else { byte }).collect();
     for place in [&b""[..], b"/lib/"] {
         for ending in [&b".py"[..], b"/__main__.py"] {
-            match read(process, &[place, &name, ending].concat()) {
+            let path = [place, &name, ending].concat();
+            match can_be_read(process, &path) {
                 Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-                found => return found,
+                found => return found.map(|()| path),
             }
         }
     }
     Err(Errno::ENOENT)
 }
 
-fn read(process: &mut Process, path: &[u8]) -> Result<Vec<u8>> {
-    let Outcome::Ready(fd) = process.openat(DirFd::Cwd, path, &OpenHow { nonblock: true, ..OpenHow::read() })? else {
-        return Err(Errno::EAGAIN);
-    };
-    let mut text = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    let read = loop {
-        match process.read(fd, &mut OneBuf(&mut piece)) {
-            Ok(Outcome::Ready(0)) => break Ok(()),
-            Ok(Outcome::Ready(n)) => text.extend_from_slice(piece.get(..n).unwrap_or_default()),
-            Ok(Outcome::Wait(_)) => break Err(Errno::EAGAIN),
-            Err(errno) => break Err(errno),
-        }
-        if text.len() > LONGEST {
-            break Err(Errno::EFBIG);
-        }
-    };
-    process.close(fd).and(read).map(|()| text)
+fn can_be_read(process: &mut Process, path: &[u8]) -> Result<()> {
+    if process.statat(DirFd::Cwd, path, true)?.kind == FileKind::Directory {
+        return Err(Errno::EISDIR);
+    }
+    match process.openat(DirFd::Cwd, path, &OpenHow { nonblock: true, ..OpenHow::read() })? {
+        Outcome::Ready(fd) => process.close(fd),
+        Outcome::Wait(_) => Ok(()),
+    }
 }

@@ -115,7 +115,7 @@ fn engine_of<'a>(guest: &'a Guest<'_>) -> &'a wasmtime::Engine {
 /// Puts `ENOSYS` in the place of every function of that name.
 fn switch_off(linker: &mut wasmtime::Linker<Data>, engine: &wasmtime::Engine, name: Option<&str>) {
     linker.allow_shadowing(true);
-    let all = stratafs_wasmtime::HOST_FUNCTIONS.iter().copied().flatten();
+    let all = stratafs_wasmtime::HOST_FUNCTIONS.iter().copied().flatten().chain(stratafs_emscripten::GLUE_FUNCTIONS);
     for function in all.filter(|function| Some(function.about.name) == name) {
         let wasm = |ty: ValType| match ty {
             ValType::I32 => wasmtime::ValType::I32,

@@ -48,7 +48,7 @@
 
 ;; Feeds standard input to the prompt, a byte at a time, until it ends or the prompt does.
 (func $prompt (result i32)
-  (local $at i32)
+  (local $at i32) (local $byte i32) (local $last i32) (local $answer i32)
   (local.set $at (call $room (i32.const 16)))
   (i32.store $memory (local.get $at) (i32.add (local.get $at) (i32.const 8)))
   (i32.store $memory offset=4 (local.get $at) (i32.const 1))
@@ -56,5 +56,12 @@
   (loop $more
     (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 12))) (then (return (i32.const 1))))
     (if (i32.eqz (i32.load $memory offset=12 (local.get $at))) (then (return (i32.const 0))))
-    (br_if $more (i32.eqz (i32.and (i32.const 0x100) (call $mp_js_repl_process_char (i32.load8_u $memory offset=8 (local.get $at)))))))
-  (i32.const 0))
+    (local.set $last (local.get $byte))
+    (local.set $byte (i32.load8_u $memory offset=8 (local.get $at)))
+    ;; It is the carriage return that ends a line, and the line feed behind one is none of its own.
+    (if (i32.eq (local.get $byte) (i32.const 10)) (then
+      (br_if $more (i32.eq (local.get $last) (i32.const 13)))
+      (local.set $byte (i32.const 13))))
+    (local.set $answer (call $mp_js_repl_process_char (local.get $byte)))
+    (br_if $more (i32.eqz (i32.and (i32.const 0x100) (local.get $answer)))))
+  (i32.and (local.get $answer) (i32.const 0xff)))
