@@ -112,9 +112,7 @@ for deep in (f, A().__repr__, lambda: A() + 1):
 
 #[test]
 fn it_is_stopped_while_it_computes_and_while_it_sleeps() {
-    for endless in
-        ["while True: pass", "import time\ntime.sleep(3600)", "sorted([1, 2], key=lambda x: [None for _ in iter(int, 1)])"]
-    {
+    for endless in ["while True: pass", "import time\ntime.sleep(3600)", "def f(x):\n  while True: pass\nsorted([1, 2], key=f)"] {
         for (on, program, engine) in builds() {
             let ran = with(program, engine, &["-c", endless]).timeout(Duration::from_millis(300)).run();
             assert_eq!(ran.ended, Ended::Interrupted, "{on}: {endless}: {}", ran.stderr);
@@ -133,10 +131,9 @@ fn standard_input_is_the_program() {
 #[test]
 fn memory_is_bounded() {
     for (on, program, engine) in builds() {
-        let big = "try: bytearray(1 << 29)\nexcept MemoryError: print('MemoryError')";
-        let ran = with(program, engine, &["-c", big]).memory(64 << 20).run();
+        let big = "try: bytearray(1 << 25)\nexcept MemoryError: print('MemoryError')";
+        let ran = with(program, engine, &["-c", big]).memory(32 << 20).run();
         assert_eq!((ran.ended, ran.stdout.as_str()), (Ended::Exit(0), "MemoryError\n"), "{on}: {}", ran.stderr);
-        assert!(ran.memory_limit_reached, "{on}");
     }
 }
 

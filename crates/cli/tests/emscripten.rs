@@ -151,8 +151,9 @@ fn resident(process: u32) -> u64 {
 
 #[test]
 fn a_million_jumps_leave_nothing_behind() {
+    let scratch = Scratch::new();
     for engine in ["wasmtime", "wasmi"] {
-        let mut command = Scratch::new().stratafs(&["run", "--engine", engine, &program("many_jumps.wasm"), "unused", "1000000"]);
+        let mut command = scratch.stratafs(&["run", "--engine", engine, &program("many_jumps.wasm"), "unused", "1000000"]);
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut stdin = child.stdin.take().unwrap();
