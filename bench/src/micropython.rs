@@ -112,11 +112,13 @@ fn run(command: &mut Command) -> Result<String, String> {
 }
 
 fn on_node(package: &Path) -> Result<String, String> {
-    let script = "const { loadMicroPython } = await import(process.argv[1]);\n\
+    // With arguments the package would take itself for a program.
+    let script = "const { loadMicroPython } = await import(process.env.LOADER);\n\
                   const python = await loadMicroPython();\n\
-                  python.runPython(process.argv[2]);";
-    let loader = package.join("micropython.mjs");
-    run(Command::new("node").args(["--input-type=module", "-e", script]).arg(loader).arg(PROGRAM))
+                  python.runPython(process.env.PROGRAM);";
+    let mut node = Command::new("node");
+    node.args(["--input-type=module", "-e", script]);
+    run(node.env("LOADER", package.join("micropython.mjs")).env("PROGRAM", PROGRAM))
 }
 
 fn on_stratafs(engine: &Engine, program: &stratafs_wasmtime::Program) -> Result<String, String> {
