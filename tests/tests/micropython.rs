@@ -103,9 +103,15 @@ def f(): f()
 for deep in (f, A().__repr__, lambda: A() + 1):
     try: deep()
     except RuntimeError as error: print(error)
+x = []
+for _ in range(3000): x = [x]
+import json
+for deep in (repr, json.dumps):
+    try: deep(x)
+    except RuntimeError as error: print(error)
 ";
     code(deep, |on, ran| {
-        let wanted = "maximum recursion depth exceeded\n".repeat(3);
+        let wanted = "maximum recursion depth exceeded\n".repeat(5);
         assert_eq!((ran.ended, ran.stdout), (Ended::Exit(0), wanted), "{on}: {}", ran.stderr);
     });
 }

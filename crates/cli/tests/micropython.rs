@@ -166,9 +166,13 @@ def h(): return max([1], key=lambda _: h())
 for deep in (f, A().__repr__, lambda: g(0), h):
     try: deep()
     except RuntimeError as error: print(error)
+x = []
+for _ in range(3000): x = [x]
+try: repr(x)
+except RuntimeError as error: print(error)
 print('alive')
 ";
-    everywhere(&Scratch::new(), &["-c", code], 0, &("maximum recursion depth exceeded\n".repeat(4) + "alive\n"));
+    everywhere(&Scratch::new(), &["-c", code], 0, &("maximum recursion depth exceeded\n".repeat(5) + "alive\n"));
 }
 
 #[test]
