@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::calls::{EMSCRIPTEN, FLOOR, HOST_CALL, MEMFS, NATIVE, WASI_BLOCKING, WASI_COMMON};
 use crate::section::Unit;
 use crate::table::{Part, median, shown};
-use crate::{cpython, curves, guests};
+use crate::{cpython, curves, guests, micropython};
 
 /// A row on a host.
 pub type Cell = (&'static str, &'static str);
@@ -99,6 +99,9 @@ fn goals() -> Vec<Goal> {
     }
     for row in crate::calls::ROWS {
         cost((EMSCRIPTEN, row), (MEMFS, row), 1.2);
+    }
+    for (_, row) in micropython::LOOPS {
+        cost((micropython::STRATAFS, row), (micropython::NODE, row), 1.5);
     }
     for (cheap, dear) in curves::flat() {
         cost(dear, cheap, 1.5);

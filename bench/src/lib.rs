@@ -8,6 +8,7 @@ pub mod floor;
 pub mod goals;
 pub mod guests;
 pub mod machine;
+pub mod micropython;
 pub mod page;
 pub mod sampler;
 pub mod section;

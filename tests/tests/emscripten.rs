@@ -10,11 +10,6 @@ use stratafs::stream::BytesInput;
 use stratafs_tests::guest::trees::{BASE, difference, tree, trees};
 use stratafs_tests::guest::{Ended, Engine, Guest, Native, Program, Ran, without_posix};
 
-/// The engines whose adapters link Emscripten's modules.
-fn engines() -> [(&'static str, Engine); 2] {
-    [("wasmtime", Engine::wasmtime()), ("wasmtime async", Engine::wasmtime_async())]
-}
-
 fn compare(name: &str) {
     compare_in(name, &[]);
 }
@@ -28,7 +23,7 @@ fn compare_in(name: &str, env: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     // Nothing but files, directories and links is made on the host's disk.
     for (tree, ns, _keep) in trees().into_iter().filter(|(tree, ..)| name != "fifos" || *tree != "host") {
-        for (on, engine) in engines() {
+        for (on, engine) in Engine::all() {
             let guest = Guest::new(&program, engine, ns.clone()).args([BASE]);
             let ran = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value)).run();
             let what = format!("{name} on {on} over {tree} {env:?}");
@@ -52,7 +47,7 @@ macro_rules! as_on_linux {
         #[test]
         fn none_is_left_out() {
             let compared = [$(stringify!($name)),*];
-            let others = ["args_env_exit", "program"];
+            let others = ["args_env_exit", "many_jumps", "mapped_end", "program"];
             for entry in fs::read_dir(Program::emscripten_fixtures()).unwrap() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 let Some(name) = name.strip_suffix(".wasm") else { continue };
@@ -78,7 +73,7 @@ fn the_zone_is_that_of_the_environment() {
 fn program(words: &[&str], env: &[(&str, &str)], input: &str, check: impl Fn(&str, Ran, &stratafs_tests::guest::NativeRan)) {
     let native = Native::compile_emscripten("program").run_with(words, env, input);
     let guest = Program::emscripten("program");
-    for (on, engine) in engines() {
+    for (on, engine) in Engine::all() {
         let guest = Guest::new(&guest, engine, tree(Layer::Memory)).args([BASE]).args(words);
         let guest = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value));
         check(on, guest.stdin(Arc::new(BytesInput::new(input))).run(), &native);
@@ -109,7 +104,7 @@ fn arguments_environment_and_exit_codes() {
     for code in ["0", "1", "126", "127", "200", "255"] {
         let args = ["word", "two words", "", "ü", &format!("exit={code}")];
         let (wanted, on_linux) = native.run(&args, &env);
-        for (on, engine) in engines() {
+        for (on, engine) in Engine::all() {
             let guest = Guest::new(&guest, engine, tree(Layer::Memory)).args([BASE]).args(args);
             let ran = env.iter().fold(guest, |guest, (name, value)| guest.env(name, value)).run();
             assert_eq!(difference(&ran.stdout, &wanted), None, "{on}");
@@ -143,7 +138,7 @@ fn an_abort_runs_no_exit_handler() {
 #[test]
 fn memory_grows_to_its_limit_and_no_further() {
     let program = Program::emscripten("growth");
-    for (on, engine) in engines() {
+    for (on, engine) in Engine::all() {
         let ran = Guest::new(&program, engine, tree(Layer::Memory))
             .args([BASE])
             .memory(64 << 20)
@@ -152,5 +147,64 @@ fn memory_grows_to_its_limit_and_no_further() {
         assert!(ran.memory_limit_reached, "{on}: {}", ran.stdout);
         let mib: u32 = ran.stdout.split(' ').next().unwrap().parse().unwrap();
         assert!((30..64).contains(&mib), "{on}: {mib} MiB");
+    }
+}
+
+/// The file that `mapped_end` writes to, filled with dots.
+const MAPPED: usize = 100_000;
+
+/// What is no dot in it, by its place.
+fn marks(bytes: &[u8]) -> Vec<(usize, char)> {
+    assert_eq!(bytes.len(), MAPPED);
+    bytes.iter().enumerate().filter(|(_, byte)| **byte != b'.').map(|(at, byte)| (at, char::from(*byte))).collect()
+}
+
+#[test]
+fn what_is_written_to_a_shared_mapping_outlives_any_end() {
+    let guest = Program::emscripten("mapped_end");
+    let native = Native::compile_emscripten("mapped_end");
+    for word in ["return", "exit", "_exit", "abort", "trap", "spin"] {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, vec![b'.'; MAPPED]).unwrap();
+        // A program that does not end is a matter for itself.
+        let wanted = (word != "spin").then(|| {
+            let ran = native.run_in(scratch.path(), &[word], &[], "");
+            (marks(&fs::read(&file).unwrap()), ran.code)
+        });
+        for (on, engine) in Engine::all() {
+            fs::write(&file, vec![b'.'; MAPPED]).unwrap();
+            let guest = Guest::new(&guest, engine, tree(Layer::host_writable(scratch.path()))).args(["/work", word]);
+            let guest = if word == "spin" { guest.timeout(Duration::from_millis(500)) } else { guest };
+            let ran = guest.run();
+            assert_eq!(ran.stdout, format!("{word}\n"), "{on}: {:?} {}", ran.ended, ran.stderr);
+            let found = marks(&fs::read(&file).unwrap());
+            let at = |start: usize, text: &'static str| text.chars().enumerate().map(move |(i, c)| (start + i, c));
+            assert_eq!(found, at(10, word).chain(at(90_000, "far")).collect::<Vec<_>>(), "{on}: {word}");
+            let Some((wanted, code)) = &wanted else {
+                assert_eq!(ran.ended, Ended::Interrupted, "{on}");
+                continue;
+            };
+            assert_eq!(found, *wanted, "{on}: {word}");
+            match code {
+                Some(code) => assert_eq!(ran.ended, Ended::Exit(u32::try_from(*code).unwrap()), "{on}: {word}"),
+                None => assert!(matches!(ran.ended, Ended::Trap(_)), "{on}: {word}: {:?}", ran.ended),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_glue_calls_is_needed() {
+    for (name, needed) in
+        [("maps", "mmap"), ("maps", "msync"), ("maps", "munmap"), ("calendar", "_tzset_js"), ("calendar", "errno_at")]
+    {
+        let program = Program::emscripten(name);
+        let env = [("TZ", "Europe/Berlin")];
+        let (wanted, _) = Native::compile_emscripten(name).run(&[], &env);
+        let guest = || Guest::new(&program, Engine::wasmtime(), tree(Layer::Memory)).args([BASE]).env("TZ", "Europe/Berlin");
+        let differs = |ran: Ran| difference(&without_posix(&ran.stdout), &wanted).is_some();
+        assert!(!differs(guest().run()), "{name}");
+        assert!(differs(guest().without(needed).run()), "{name} does not notice when {needed} is off");
     }
 }

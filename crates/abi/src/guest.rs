@@ -13,6 +13,8 @@ pub struct Registers {
     /// Where the guest's C library keeps its variable `environ`, when the module says so: by that a change that the guest makes to its own
     /// environment is seen.
     pub environ: Option<Ptr>,
+    /// Where the guest's C library keeps `errno`, when the module says so: functions of that library that the host answers set it.
+    pub errno: Option<Ptr>,
     /// Where the guest's C library keeps what `tzset` finds, once it has asked.
     pub zone: Option<ZoneVariables>,
 }

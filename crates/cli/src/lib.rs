@@ -47,6 +47,7 @@ fn command() -> error::Result<u8> {
         }
         Asked::Command(args::Command::Run(args)) => run::run(&plan::for_run(&args)?),
         Asked::Command(args::Command::Python(args)) => run::run(&plan::for_python(&args)?),
+        Asked::Command(args::Command::MicroPython(args)) => run::run(&plan::for_micropython(&args)?),
         Asked::Command(args::Command::PackStdlib(args)) => pack::pack(&args),
     }
 }

@@ -91,7 +91,7 @@ pub fn pack(args: &PackArgs) -> Result<u8> {
 }
 
 fn prepare(args: &PackArgs) -> Result<Plan> {
-    let module = fetch::python(args.runtime.as_deref(), args.engine)?;
+    let module = fetch::runtime(&fetch::CPYTHON, args.runtime.as_deref(), args.engine)?;
     match &args.from {
         None => plan::for_own_script(module, args.engine, EXTRACT, &[], vec![output()?]),
         Some(from) => compiling(module, args.engine, from, python::PYTHON_HOME, Vec::new()),

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::args::{CommonArgs, PythonArgs, RunArgs};
+use crate::args::{CommonArgs, MicroPythonArgs, PythonArgs, RunArgs};
 use crate::env::Environment;
 use crate::error::{Result, usage};
 use crate::fault::FaultSpec;
@@ -151,7 +151,7 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     if args.pyodide {
         python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
     } else {
-        plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
+        plan.module = fetch::runtime(&fetch::CPYTHON, args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;
         if let Some(stdlib) = stdlib {
             python::place_stdlib(stdlib, &plan.module, &mut plan.layers, &mut env)?;
@@ -162,6 +162,26 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     }
     plan.env = env.pairs();
     plan.argv = std::iter::once(b"python".to_vec()).chain(arguments).collect();
+    Ok(plan)
+}
+
+/// The plan of `stratafs micropython`. Fetches the runtime when everything else is right and it is not there.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_micropython(args: &MicroPythonArgs) -> Result<Plan> {
+    let mut plan = common(&args.common)?;
+    let mut arguments: Vec<Vec<u8>> = bytes(&args.args).collect();
+    if let python::Program::Script(index) = python::program(&arguments) {
+        python::bring_script(&mut arguments, index, &mut plan)?;
+    }
+    if args.wasi && plan.engine != EngineKind::Wasmtime {
+        return Err(usage!("--wasi needs WebAssembly exceptions, which {} lacks: leave --engine out", plan.engine));
+    }
+    let pinned = if args.wasi { &fetch::MICROPYTHON_WASI } else { &fetch::MICROPYTHON };
+    plan.module = fetch::runtime(pinned, args.runtime.as_deref(), plan.engine)?;
+    module::check(&plan.module, plan.engine, &run::provides)?;
+    plan.argv = std::iter::once(b"micropython".to_vec()).chain(arguments).collect();
     Ok(plan)
 }
 

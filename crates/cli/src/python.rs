@@ -70,14 +70,24 @@ pub fn place_script(args: &mut [Vec<u8>], plan: &mut Plan) -> Result<()> {
         Program::Script(index) => index,
         Program::Code | Program::Stdin | Program::Nothing => return Ok(()),
     };
+    // A relative path, so never one of the guest's.
+    let is_pip = |script: &Vec<u8>| [&b"pip"[..], b"pip3"].contains(&script.as_slice());
+    if args.get(index).is_some_and(|script| is_pip(script) && !Path::new(OsStr::from_bytes(script)).exists()) {
+        return refuse_pip(b"pip");
+    }
+    bring_script(args, index, plan)
+}
+
+/// Brings a script of the host's disk, the argument with this index, into the guest, unless it is there.
+///
+/// # Errors
+/// A script that is on neither side.
+pub fn bring_script(args: &mut [Vec<u8>], index: usize, plan: &mut Plan) -> Result<()> {
     let Some(script) = args.get_mut(index) else { return Ok(()) };
     if is_in_guest(script, &plan.layers) {
         return Ok(());
     }
     let host = OsStr::from_bytes(script);
-    if [&b"pip"[..], b"pip3"].contains(&script.as_slice()) && !Path::new(host).exists() {
-        return refuse_pip(b"pip");
-    }
     let layer = single_file(host, free_place(&plan.layers)?)?;
     let name = match &layer.source {
         Source::SingleFile(path) => path.file_name().unwrap_or_default().as_bytes().to_vec(),
@@ -192,7 +202,7 @@ pub fn place_pyodide(stdlib: Option<LayerSpec>, zipimport: bool, plan: &mut Plan
 
 /// `lib/python3.12`: the directory that CPython was built with; its number is read from the module.
 fn library_directory(module: &Module) -> Result<String> {
-    let default = format!("lib/python{}", fetch::CPYTHON.series);
+    let default = format!("lib/python{}", fetch::CPYTHON_SERIES);
     if module.sha256 == Some(fetch::CPYTHON.sha256) {
         return Ok(default);
     }

@@ -2,7 +2,9 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::Stdio;
 
 use common::{Scratch, feed, finish};
 
@@ -138,4 +140,32 @@ fn a_c_program_has_arguments_streams_exit_functions_and_a_code() {
 fn a_c_program_that_aborts_is_told_apart() {
     let done = finish(&mut Scratch::new().stratafs(&["run", &program("program.wasm"), "unused", "abort"]));
     assert!(done.code == Some(134) && done.err.contains("the guest aborted"), "{done:?}");
+}
+
+/// The memory that a process has in use, in KiB.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_million_jumps_leave_nothing_behind() {
+    let scratch = Scratch::new();
+    for engine in ["wasmtime", "wasmi"] {
+        let mut command = scratch.stratafs(&["run", "--engine", engine, &program("many_jumps.wasm"), "unused", "1000000"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut stdin = child.stdin.take().unwrap();
+        let mut after = |wanted: &str| {
+            assert_eq!(lines.next().unwrap().unwrap(), wanted, "{engine}");
+            let now = resident(child.id());
+            stdin.write_all(b"\n").unwrap();
+            now
+        };
+        let (early, late) = (after("10000"), after("1000000"));
+        assert!(child.wait().unwrap().success());
+        // What a hundredth of it has taken, and two MiB for pages that are touched late.
+        assert!(late < early + 2048, "{engine}: {early} KiB after ten thousand, {late} KiB after a million");
+    }
 }

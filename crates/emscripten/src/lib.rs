@@ -53,7 +53,7 @@ pub use ioctl::__syscall_ioctl;
 pub mod glue {
     pub use crate::micropython::{micropython_raised, micropython_source};
     pub use crate::mmap::{mmap, msync, munmap, sync_mappings};
-    pub use crate::runtime::addrinfo;
+    pub use crate::runtime::{addrinfo, errno_at};
 }
 
 pub use layout::{Stat88, Stat96};
@@ -271,6 +271,7 @@ macro_rules! glue_functions {
     ($each:ident! $($with:tt)*) => {
         $each! { { $($with)* } [glue] $crate::Glue;
             addrinfo(node, service, hint, at, address);
+            errno_at(at);
             micropython_raised(at, len);
             micropython_source(part, buf, size);
             mmap(at, len, prot, flags, fd, offset);

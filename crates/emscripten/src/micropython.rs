@@ -2,19 +2,19 @@
 
 use std::io::IoSlice;
 
-use stratafs::{DirFd, Errno, Fd, OneBuf, OpenHow, Outcome, Process, Result};
+use stratafs::{DirFd, Errno, Fd, FileKind, OpenHow, Outcome, Process, Result};
 use stratafs_abi::{Call, Ptr, Size};
 
-/// The longest program, in bytes: as much as MicroPython's heap could hold.
-const LONGEST: usize = 16 << 20;
+/// How the traceback of a file begins, which a statement on standard input has run.
+const RUN_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in <module>\n";
 
 /// Writes a part of what the guest's arguments name to `buf`, as far as `size` reaches, and answers its length. Part 0 is a statement that sets
-/// `sys.argv`; part 1 the program: the code after `-c`, or the text of the file that the first argument names. What cannot be read is
-/// said on standard error.
+/// `sys.argv` and `sys.path`; part 1 the program: the code after `-c`, or a statement that runs the file of the module after `-m` or the one that
+/// the first argument names. What cannot be opened is said on standard error.
 ///
 /// # Errors
-/// `ENOSYS` for part 1 when the arguments name no program; `EINVAL` for an option that there is not; what opening and reading give; `EFBIG`;
-/// `EFAULT`.
+/// `ENOSYS` for part 1 when somebody is to be prompted for the program, at a terminal or after `-i`; `ENOTTY` when the program is standard input;
+/// `EINVAL` for an option that there is not; what opening gives; `EISDIR`; `EFAULT`.
 pub fn micropython_source(cx: &mut Call<'_>, part: u32, buf: Ptr, size: Size) -> Result<u32> {
     let source = if part == 0 { argv(cx.process) } else { program(cx.process)? };
     cx.memory.write(buf, source.get(..source.len().min(size.get())).unwrap_or_default())?;
@@ -40,6 +40,9 @@ pub fn micropython_raised(cx: &mut Call<'_>, at: Ptr, len: Size) -> Result<u32> 
             }
         };
     }
+    let (asked, _) = asked(cx.process.args().get(1..).unwrap_or_default(), false);
+    let below = traceback.strip_prefix(RUN_BY).filter(|_| matches!(asked, Asked::Module(_) | Asked::Script(_)));
+    let traceback = below.map_or_else(|| traceback.to_owned(), |below| format!("Traceback (most recent call last):\n{below}"));
     say(cx.process, &format!("{}\n", traceback.trim_end()));
     Ok(1)
 }
@@ -48,44 +51,116 @@ fn say(process: &mut Process, text: &str) {
     let _ = process.write(Fd::new(2), &[IoSlice::new(text.as_bytes())]);
 }
 
+/// What the arguments ask for.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    Prompt,
+    Stdin,
+    Code(&'a [u8]),
+    Module(&'a [u8]),
+    Script(&'a [u8]),
+    Unknown,
+}
+
+/// Reads the arguments behind the program's name. Those from the second answer on are `sys.argv`.
+fn asked(args: &[Vec<u8>], terminal: bool) -> (Asked<'_>, &[Vec<u8>]) {
+    let Some((first, rest)) = args.split_first() else {
+        return (if terminal { Asked::Prompt } else { Asked::Stdin }, args);
+    };
+    match (first.as_slice(), rest.split_first()) {
+        (b"-", _) => (Asked::Stdin, args),
+        (b"-i", None) => (Asked::Prompt, rest),
+        (b"-c", Some((code, rest))) => (Asked::Code(code), rest),
+        (b"-m", Some((module, _))) => (Asked::Module(module), rest),
+        ([b'-', ..], _) => (Asked::Unknown, args),
+        (script, _) => (Asked::Script(script), args),
+    }
+}
+
+fn has_terminal(process: &Process) -> bool {
+    process.descriptor(Fd::new(0)).is_ok_and(|descriptor| descriptor.file.is_terminal())
+}
+
 fn argv(process: &Process) -> Vec<u8> {
     let args = process.args().get(1..).unwrap_or_default();
-    let code = args.first().is_some_and(|first| first == b"-c");
-    let seen = args.iter().enumerate().filter(|(index, _)| !(code && *index == 1));
-    let list: Vec<String> = seen.map(|(_, arg)| format!("{:?}", String::from_utf8_lossy(arg))).collect();
-    format!("import sys;sys.argv[:]=[{}];del sys", list.join(",")).into_bytes()
+    let (asked, seen) = asked(args, false);
+    let first: Option<&[u8]> = match asked {
+        Asked::Code(_) => Some(b"-c"),
+        Asked::Prompt | Asked::Stdin if seen.is_empty() => Some(b""),
+        _ => None,
+    };
+    let list: Vec<String> = first.into_iter().chain(seen.iter().map(Vec::as_slice)).map(literal).collect();
+    let path = match asked {
+        // What stands beside a script can be imported.
+        Asked::Script(script) => match script.iter().rposition(|byte| *byte == b'/') {
+            Some(at) => format!("sys.path[0]={};", literal(&script[..at.max(1)])),
+            None => String::new(),
+        },
+        _ => String::new(),
+    };
+    format!("import sys;sys.argv[:]=[{}];{path}del sys", list.join(",")).into_bytes()
+}
+
+/// A text as a program in Python spells it.
+fn literal(text: &[u8]) -> String {
+    let mut all = String::from("'");
+    for c in String::from_utf8_lossy(text).chars() {
+        match c {
+            '\'' | '\\' => all.extend(['\\', c]),
+            '\0'..='\x1f' | '\x7f' => all.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c => all.push(c),
+        }
+    }
+    all.push('\'');
+    all
 }
 
 fn program(process: &mut Process) -> Result<Vec<u8>> {
-    let args = process.args().get(1..).unwrap_or_default();
-    let Some(first) = args.first().cloned() else { return Err(Errno::ENOSYS) };
-    let found = match first.as_slice() {
-        b"-c" => args.get(1).cloned().ok_or(Errno::EINVAL),
-        [b'-', _, ..] => Err(Errno::EINVAL),
-        path => read(process, path),
+    let args: Vec<Vec<u8>> = process.args().get(1..).unwrap_or_default().to_vec();
+    let (what, found) = match asked(&args, has_terminal(process)).0 {
+        Asked::Prompt => return Err(Errno::ENOSYS),
+        Asked::Stdin => return Err(Errno::ENOTTY),
+        Asked::Code(code) => return Ok(code.to_vec()),
+        Asked::Module(name) => (name, module(process, name)),
+        Asked::Script(path) => (path, can_be_read(process, path).map(|()| path.to_vec())),
+        Asked::Unknown => {
+            let option = args.first().map(Vec::as_slice).unwrap_or_default();
+            say(process, &format!("micropython: no option {}: it takes -c CODE, -m MODULE, -i, - or a script\n", text(option)));
+            return Err(Errno::EINVAL);
+        }
     };
     if let Err(errno) = found {
-        say(process, &format!("micropython: {}: {errno}\n", String::from_utf8_lossy(&first)));
+        say(process, &format!("micropython: {}: {errno}\n", text(what)));
     }
-    found
+    let run = |path: &str| format!("__file__={path};execfile(__file__)").into_bytes();
+    found.map(|path| run(&literal(&path)))
 }
 
-fn read(process: &mut Process, path: &[u8]) -> Result<Vec<u8>> {
-    let Outcome::Ready(fd) = process.openat(DirFd::Cwd, path, &OpenHow { nonblock: true, ..OpenHow::read() })? else {
-        return Err(Errno::EAGAIN);
-    };
-    let mut text = Vec::new();
-    let mut piece = vec![0; 64 << 10];
-    let read = loop {
-        match process.read(fd, &mut OneBuf(&mut piece)) {
-            Ok(Outcome::Ready(0)) => break Ok(()),
-            Ok(Outcome::Ready(n)) => text.extend_from_slice(piece.get(..n).unwrap_or_default()),
-            Ok(Outcome::Wait(_)) => break Err(Errno::EAGAIN),
-            Err(errno) => break Err(errno),
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// The file of a module, or of the `__main__` of a package, where MicroPython looks for modules.
+fn module(process: &mut Process, name: &[u8]) -> Result<Vec<u8>> {
+    let name: Vec<u8> = name.iter().map(|&byte| if byte == b'.' { b'/' } else { byte }).collect();
+    for place in [&b""[..], b"/lib/"] {
+        for ending in [&b".py"[..], b"/__main__.py"] {
+            let path = [place, &name, ending].concat();
+            match can_be_read(process, &path) {
+                Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                found => return found.map(|()| path),
+            }
         }
-        if text.len() > LONGEST {
-            break Err(Errno::EFBIG);
-        }
-    };
-    process.close(fd).and(read).map(|()| text)
+    }
+    Err(Errno::ENOENT)
+}
+
+fn can_be_read(process: &mut Process, path: &[u8]) -> Result<()> {
+    if process.statat(DirFd::Cwd, path, true)?.kind == FileKind::Directory {
+        return Err(Errno::EISDIR);
+    }
+    match process.openat(DirFd::Cwd, path, &OpenHow { nonblock: true, ..OpenHow::read() })? {
+        Outcome::Ready(fd) => process.close(fd),
+        Outcome::Wait(_) => Ok(()),
+    }
 }

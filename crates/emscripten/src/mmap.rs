@@ -47,7 +47,7 @@ pub fn munmap(cx: &mut Call<'_>, at: Ptr, len: Size) -> Result<()> {
     Ok(())
 }
 
-/// Writes back every mapping, because the guest ends. An error of writing is lost, as on Linux.
+/// Writes back every mapping, because the guest has ended: what it wrote to a shared one is the file's whichever way it ended. An error of writing is lost, as on Linux.
 ///
 /// # Errors
 /// `EFAULT`, which a mapping that was made cannot give.

@@ -28,6 +28,8 @@ pub struct Limits {
     pub poll: u32,
     /// Files in the memory of one process at once. Past it: `ENOMEM`. 65,530, as on Linux.
     pub mappings: usize,
+    /// Calls of an Emscripten guest's `invoke_*` going on inside one another, on an engine without exceptions. Past it the guest traps. 1,000.
+    pub invokes: u32,
     /// Bytes in a pipe. 65,536.
     pub pipe: usize,
     /// Bytes that one call may produce or move for the guest; what is past it comes short. 1 GiB.
@@ -57,6 +59,7 @@ impl Default for Limits {
             iovecs: 1024,
             poll: 4096,
             mappings: 65_530,
+            invokes: 1000,
             pipe: 65_536,
             call: 1 << 30,
             output: u64::MAX,

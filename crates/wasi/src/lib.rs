@@ -3,6 +3,8 @@
 //! Each is a plain Rust function with one parameter per wasm parameter. [`functions!`](crate::functions) names them all once: engine adapters
 //! link from it, and [`FUNCTIONS`] calls them by name and untyped arguments.
 //!
+//! [`micropython_functions!`](crate::micropython_functions) names what MicroPython's build for WASI imports beside them.
+//!
 //! Numbers are decoded and encoded here and nowhere behind: `Process` knows no flag and no error number of WASI.
 #![forbid(unsafe_code)]
 // One parameter per wasm parameter.
@@ -13,6 +15,7 @@ mod clock;
 mod dir;
 mod fd;
 mod fd_stat;
+mod micropython;
 mod path;
 mod poll;
 mod process;
@@ -29,6 +32,7 @@ pub use fd::{
 pub use fd_stat::{
     fd_fdstat_get, fd_fdstat_set_flags, fd_fdstat_set_rights, fd_filestat_get, fd_filestat_set_size, fd_filestat_set_times,
 };
+pub use micropython::{MICROPYTHON_FUNCTIONS, MicroPython, host_call, host_result_cap};
 pub use path::{
     path_create_directory, path_filestat_get, path_filestat_set_times, path_link, path_open, path_readlink,
     path_remove_directory, path_rename, path_symlink, path_unlink_file,

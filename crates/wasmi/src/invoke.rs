@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use stratafs::Interrupt;
+use stratafs::{Interrupt, Process};
 use stratafs_abi::Stop;
 use stratafs_emscripten::link::{JUMPED, STACK};
 use wasmi::errors::HostError;
@@ -13,10 +13,6 @@ use wasmi::{Caller, Error, Func, FuncType, Instance, Store, Val};
 
 use crate::link::stop;
 use crate::start::call_in_slices;
-
-/// How many `invoke_*` calls a guest may have going on inside one another. Each takes native stack, and up to a megabyte of the engine's
-/// stack for the guest; past it the guest traps. [`STACK_SIZE`](crate::STACK_SIZE) has room for all of them.
-pub const MAX_INVOKES: u32 = 1000;
 
 /// What leaves the innermost `invoke_*`.
 #[derive(Debug)]
@@ -38,6 +34,9 @@ pub(crate) fn jump() -> Error {
 /// What the `invoke_*` functions of one guest share.
 pub(crate) struct Invokes {
     interrupt: Interrupt,
+    /// How many may go on inside one another ([`Limits::invokes`](stratafs::Limits::invokes)). Each takes native stack, and up to a megabyte of
+    /// the engine's stack for the guest.
+    max: u32,
     depth: AtomicU32,
     glue: OnceLock<Glue>,
 }
@@ -51,8 +50,9 @@ struct Glue {
 }
 
 impl Invokes {
-    pub(crate) fn new(interrupt: Interrupt) -> Arc<Self> {
-        Arc::new(Invokes { interrupt, depth: AtomicU32::new(0), glue: OnceLock::new() })
+    pub(crate) fn new(process: &Process) -> Arc<Self> {
+        let (interrupt, max) = (process.interrupt().clone(), process.limits().invokes);
+        Arc::new(Invokes { interrupt, max, depth: AtomicU32::new(0), glue: OnceLock::new() })
     }
 
     /// From here on the functions can be called.
@@ -90,7 +90,7 @@ impl Invokes {
         arguments: &[Val],
         results: &mut [Val],
     ) -> Result<(), Error> {
-        let _deeper = Deeper::than(&self.depth)?;
+        let _deeper = Deeper::than(&self.depth, self.max)?;
         let mut stack = [Val::I32(0)];
         call_in_slices(&mut *caller, glue.stack, &[], &mut stack, &self.interrupt)?;
         match call_in_slices(&mut *caller, target, arguments, results, &self.interrupt) {
@@ -107,13 +107,13 @@ impl Invokes {
 struct Deeper<'a>(&'a AtomicU32);
 
 impl<'a> Deeper<'a> {
-    fn than(depth: &'a AtomicU32) -> Result<Self, Error> {
+    fn than(depth: &'a AtomicU32, max: u32) -> Result<Self, Error> {
         // A store is used by one thread at a time.
-        if depth.fetch_add(1, Ordering::Relaxed) < MAX_INVOKES {
+        if depth.fetch_add(1, Ordering::Relaxed) < max {
             return Ok(Deeper(depth));
         }
         depth.fetch_sub(1, Ordering::Relaxed);
-        Err(Error::new(format!("call stack exhausted: more than {MAX_INVOKES} calls of invoke_* inside one another")))
+        Err(Error::new(format!("call stack exhausted: more than {max} calls of invoke_* inside one another")))
     }
 }
 

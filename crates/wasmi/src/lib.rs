@@ -8,7 +8,6 @@ mod link;
 mod program;
 mod start;
 
-pub use invoke::MAX_INVOKES;
 pub use link::{link, link_emscripten};
 pub use program::Program;
 pub use start::{Ended, MemoryLimit, STACK_SIZE, config, start};

@@ -14,7 +14,8 @@ use crate::start::instantiate;
 /// A module, and the two small modules that stand beside it when Emscripten made it to be run by JavaScript (see
 /// [`stratafs_emscripten::link`]).
 ///
-/// wasmi has no exceptions, so the `invoke_*` functions are closures of this crate; see [`MAX_INVOKES`](crate::MAX_INVOKES).
+/// wasmi has no exceptions, so the `invoke_*` functions are closures of this crate, and nest no deeper than
+/// [`Limits::invokes`](stratafs::Limits::invokes).
 ///
 /// ```no_run
 /// # fn run(mut store: wasmi::Store<stratafs_wasmi::Guest>, module: wasmi::Module) -> Result<(), wasmi::Error> {
@@ -79,7 +80,7 @@ impl Program {
             return instantiate(store, |store| linker.instantiate_and_start(store, &self.module));
         };
         let shim = instantiate(store, |store| linker.instantiate_and_start(store, &beside.shim))?;
-        let invokes = Invokes::new(get(store.data_mut()).process.interrupt().clone());
+        let invokes = Invokes::new(&get(store.data_mut()).process);
         let imports = self.imports(beside, store, shim, &invokes)?;
         let guest = instantiate(store, |store| Instance::new(store, &self.module, &imports))?;
         beside.find_variables(store, guest, get);

@@ -2,6 +2,7 @@
 
 use stratafs::Interrupt;
 use stratafs_abi::Stop;
+use stratafs_emscripten::link::SYNC_MAPPINGS;
 use wasmi::{AsContextMut, Config, CustomFuelCosts, Error, Func, Instance, ResourceLimiter, ResumableCall, Store, Val};
 use wasmi_core::LimiterError;
 
@@ -13,15 +14,20 @@ const SLICE: u64 = 5_000_000;
 /// Fuel for a module's own start function, which cannot be resumed.
 const FIRST: u64 = 100 * SLICE;
 
-/// How large the stack of the thread should be that runs a guest, in bytes: room for [`MAX_INVOKES`](crate::MAX_INVOKES), which no guest can
-/// get past. A guest without `invoke_*` runs on any thread.
+/// How large the stack of the thread should be that runs a guest, in bytes: room for the [`Limits::invokes`](stratafs::Limits::invokes)
+/// that there are by default, which no guest can get past; more need more. A guest without `invoke_*` runs on any thread.
 pub const STACK_SIZE: usize = 32 << 20;
+
+/// How deep a guest may recurse in the interpreter's own stack, which is no native stack: MicroPython's bound on its stack in the guest's memory must be
+/// reached first, so that its programs get a RuntimeError and no trap.
+const MAX_RECURSION: usize = 10_000;
 
 /// The settings that [`Program`](crate::Program) and [`start`] want: fuel for what the guest does, none for translating it, because running out in the
 /// middle of a translation cannot be resumed.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
+    config.set_max_recursion_depth(MAX_RECURSION);
     config.consume_fuel(true);
     config.fuel_cost(CustomFuelCosts { bytes_copied_per_fuel: 64, fuel_per_bytes_translated: 0, fuel_per_bytes_validated: 0 });
     config
@@ -58,7 +64,7 @@ impl From<Error> for Ended {
 }
 
 /// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. Looks at `interrupt` after every slice of fuel; the
-/// engine must have been made with [`config`].
+/// engine must have been made with [`config`]. What the guest wrote to files that it has mapped is in them at the end, however it ended.
 pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &Interrupt) -> Ended {
     let Some(start) = ["_start", "_initialize"].into_iter().find_map(|name| instance.get_func(&*store, name)) else {
         return Ended::Exit(0);
@@ -66,7 +72,11 @@ pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &
     if interrupt.is_raised() {
         return Ended::Interrupted;
     }
-    let ended = store.set_fuel(SLICE).and_then(|()| call_in_slices(store, start, &[], &mut [], interrupt));
+    let ended = store.set_fuel(SLICE).and_then(|()| call_in_slices(&mut *store, start, &[], &mut [], interrupt));
+    if let Some(sync) = instance.get_func(&*store, SYNC_MAPPINGS) {
+        // What writing gives is lost, as on Linux.
+        let _ = sync.call(&mut *store, &[], &mut [Val::I32(0)]);
+    }
     ended.map_or_else(Ended::from, |()| Ended::Exit(0))
 }
 

@@ -12,7 +12,9 @@ mod program;
 mod start;
 
 pub use engine::{Interrupter, MAX_WASM_STACK, MemoryLimit, config, interruptible};
-pub use link::{link_async, link_emscripten_async, link_emscripten_sync, link_sync};
+pub use link::{
+    link_async, link_emscripten_async, link_emscripten_sync, link_micropython_async, link_micropython_sync, link_sync,
+};
 pub use program::Program;
 pub use start::{Ended, start, start_async};
 

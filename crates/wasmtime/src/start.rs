@@ -1,7 +1,8 @@
 //! Running a command module to its end.
 
 use stratafs_abi::Stop;
-use wasmtime::{Error, Instance, Store};
+use stratafs_emscripten::link::SYNC_MAPPINGS;
+use wasmtime::{Error, Instance, Store, TypedFunc};
 
 /// How a guest's run ended.
 #[derive(Debug)]
@@ -27,19 +28,33 @@ impl From<Result<(), Error>> for Ended {
     }
 }
 
-/// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended.
+/// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. What the guest wrote to files that it has mapped is in
+/// them then, however it ended.
 pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
-    instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|start| start.call(&mut *store, ())).into()
+    let ended = instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|start| start.call(&mut *store, ()));
+    if let Some(sync) = sync_mappings(store, instance) {
+        // What writing gives is lost, as on Linux.
+        let _ = sync.call(&mut *store, ());
+    }
+    ended.into()
 }
 
 /// [`start`] for a store that is used with async calls.
 pub async fn start_async<T: Send + 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
-    match instance.get_typed_func::<(), ()>(&mut *store, name) {
-        Ok(start) => start.call_async(&mut *store, ()).await.into(),
-        Err(error) => Ended::Trap(error),
+    let ended = match instance.get_typed_func::<(), ()>(&mut *store, name) {
+        Ok(start) => start.call_async(&mut *store, ()).await,
+        Err(error) => Err(error),
+    };
+    if let Some(sync) = sync_mappings(store, instance) {
+        let _ = sync.call_async(&mut *store, ()).await;
     }
+    ended.into()
+}
+
+fn sync_mappings<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Option<TypedFunc<(), u32>> {
+    instance.get_typed_func(store, SYNC_MAPPINGS).ok()
 }
 
 fn entry<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Option<&'static str> {

@@ -148,4 +148,7 @@ records under the same name. Programs import by hand what their libc never asks 
 Where Emscripten under JavaScript and Linux differ, stratafs sides with Linux: hard links and FIFOs are real, close-on-exec is kept, locks lock, pipes and polls
 wait, times have nanoseconds, owners and modes stick, a bad pointer is EFAULT.
 
+MicroPython 1.27 (npm) imports fourteen of them: chdir, fstat64, getcwd, getdents64, lstat64, mkdirat, newfstatat, openat, poll, renameat, rmdir, stat64, statfs64, unlinkat. It and Pyodide's CPython are
+run by tests of their own (`tests/tests/micropython.rs`, `crates/cli/tests`).
+
 ";

@@ -115,7 +115,7 @@ fn engine_of<'a>(guest: &'a Guest<'_>) -> &'a wasmtime::Engine {
 /// Puts `ENOSYS` in the place of every function of that name.
 fn switch_off(linker: &mut wasmtime::Linker<Data>, engine: &wasmtime::Engine, name: Option<&str>) {
     linker.allow_shadowing(true);
-    let all = stratafs_wasmtime::HOST_FUNCTIONS.iter().copied().flatten();
+    let all = stratafs_wasmtime::HOST_FUNCTIONS.iter().copied().flatten().chain(stratafs_emscripten::GLUE_FUNCTIONS);
     for function in all.filter(|function| Some(function.about.name) == name) {
         let wasm = |ty: ValType| match ty {
             ValType::I32 => wasmtime::ValType::I32,
@@ -143,6 +143,7 @@ pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_sync(&mut linker, get).expect("every name is free");
     stratafs_wasmtime::link_emscripten_sync(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_micropython_sync(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate(&linker, &mut store, get) {
         Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
@@ -162,6 +163,7 @@ pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
     let mut linker = wasmtime::Linker::new(engine);
     stratafs_wasmtime::link_async(&mut linker, get).expect("every name is free");
     stratafs_wasmtime::link_emscripten_async(&mut linker, get).expect("every name is free");
+    stratafs_wasmtime::link_micropython_async(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate_async(&linker, &mut store, get).await {
         Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,

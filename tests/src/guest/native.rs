@@ -67,9 +67,17 @@ impl Native {
     #[must_use]
     pub fn run_with(&self, args: &[&str], env: &[(&str, &str)], input: &str) -> NativeRan {
         let scratch = real::scratch().expect("a scratch directory");
-        let base: &Path = scratch.path();
+        self.run_in(&scratch.path().join("dir"), args, env, input)
+    }
+
+    /// Runs it with `dir` as the directory to work in, and this on its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn run_in(&self, dir: &Path, args: &[&str], env: &[(&str, &str)], input: &str) -> NativeRan {
         let mut child = Command::new(self.dir.path().join(&self.name))
-            .arg(base.join("dir"))
+            .arg(dir)
             .args(args)
             .env_clear()
             .envs(env.iter().copied())

@@ -90,14 +90,39 @@ pub fn cpython() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let module = match std::env::var_os("STRATAFS_PYTHON") {
-            Some(path) => fetch::python(Some(path.as_ref()), EngineKind::Wasmtime),
-            None => fetch::pinned(cache()),
+            Some(path) => fetch::runtime(&fetch::CPYTHON, Some(path.as_ref()), EngineKind::Wasmtime),
+            None => fetch::fetched(&fetch::CPYTHON, cache()),
         };
         let module = module.unwrap_or_else(|error| panic!("{error}"));
         let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
         let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
         Program { name: "python".to_owned(), sha256, bytes }
     })
+}
+
+/// The pinned MicroPython, fetched as the command fetches it: the one for Emscripten.
+///
+/// # Panics
+/// When it cannot be had; says what to do then.
+#[must_use]
+pub fn micropython() -> &'static Program {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    PROGRAM.get_or_init(|| pinned("micropython", &fetch::MICROPYTHON))
+}
+
+/// The pinned MicroPython for WASI; it needs an engine with exceptions.
+///
+/// # Panics
+/// When it cannot be had; says what to do then.
+#[must_use]
+pub fn micropython_wasi() -> &'static Program {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    PROGRAM.get_or_init(|| pinned("micropython", &fetch::MICROPYTHON_WASI))
+}
+
+fn pinned(name: &str, pinned: &fetch::Pinned) -> Program {
+    let module = fetch::fetched(pinned, cache()).unwrap_or_else(|error| panic!("{error}"));
+    Program::new(name, module.bytes().unwrap_or_else(|error| panic!("{error}")))
 }
 
 /// Where the runtime and compiled modules are kept: `$STRATAFS_CACHE`, else `stratafs-cache` in the target directory.

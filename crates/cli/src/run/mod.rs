@@ -27,7 +27,8 @@ pub use stratafs_wasmtime::HOST_FUNCTIONS;
 /// Whether a guest may import `name` from `module`.
 #[must_use]
 pub fn provides(module: &str, name: &str) -> bool {
-    stratafs_wasi::FUNCTIONS.iter().any(|function| function.about.module == module && function.about.name == name)
+    let mut all = stratafs_wasi::FUNCTIONS.iter().chain(stratafs_wasi::MICROPYTHON_FUNCTIONS);
+    all.any(|function| function.about.module == module && function.about.name == name)
 }
 
 /// Runs the guest, copies out what was asked for, says what stopped it, and answers the exit code.

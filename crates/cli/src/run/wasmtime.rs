@@ -51,7 +51,11 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
     stratafs_wasmtime::interruptible(&mut store, guest);
     let mut linker = Linker::new(engine);
     let linked = stratafs_wasmtime::link_sync(&mut linker, guest).and_then(|()| {
-        if program.is_emscripten() { stratafs_wasmtime::link_emscripten_sync(&mut linker, guest) } else { Ok(()) }
+        if program.is_emscripten() {
+            stratafs_wasmtime::link_emscripten_sync(&mut linker, guest)
+        } else {
+            stratafs_wasmtime::link_micropython_sync(&mut linker, guest)
+        }
     });
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();

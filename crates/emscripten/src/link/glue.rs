@@ -76,9 +76,18 @@ static START: Piece = Piece {
         (WASI, "args_get", "args_get", "i32 i32 -> i32"),
         (WASI, "args_sizes_get", "args_sizes_get", "i32 i32 -> i32"),
         ("env", "abort", "abort", ""),
+        (crate::Glue::MODULE, "errno_at", "errno_at", "i32 -> i32"),
     ],
     needs: &["memory"],
-    likes: &["__wasm_call_ctors", "malloc", "_emscripten_stack_alloc", "stackAlloc", "main", "__main_argc_argv"],
+    likes: &[
+        "__errno_location",
+        "__wasm_call_ctors",
+        "malloc",
+        "_emscripten_stack_alloc",
+        "stackAlloc",
+        "main",
+        "__main_argc_argv",
+    ],
     text: &[include_str!("wat/start.wat")],
 };
 
@@ -343,7 +352,6 @@ impl<'a> Glue<'a> {
         match term {
             "python" => self.is_python(),
             "micropython" => self.is_micropython(),
-            "mappings" => self.taken.iter().any(|piece| piece.calls == MAP_CALLS),
             name => self.exports(name),
         }
     }

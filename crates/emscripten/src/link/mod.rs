@@ -52,6 +52,10 @@ pub const STACK: &str = "stack";
 /// The glue's export that an [`Invoke`](Source::Invoke) calls when it was jumped out of: `i32`.
 pub const JUMPED: &str = "jumped";
 
+/// The glue's export, a function of the host, that writes the guest's mappings back: `-> i32`. There is one when the guest can map files. It is to be
+/// called when the guest has ended, in whatever way.
+pub const SYNC_MAPPINGS: &str = "sync_mappings";
+
 /// Why a module cannot be linked. To be put after the module's name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@ use super::interface::{FuncType, Kind, Type};
 /// The functions of C's library and of the interpreters, with their types.
 static FUNCTIONS: &[(&str, &str)] = &[
     ("Py_BytesMain", "i32 i32 -> i32"),
+    ("__errno_location", "-> i32"),
     ("__funcs_on_exit", ""),
     ("__main_argc_argv", "i32 i32 -> i32"),
     ("__stdio_exit", ""),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use stratafs::{Errno, Result, Timestamp};
 use stratafs_abi::{Call, MinusOne, Ptr, Size, Zero};
 
+use super::or_errno;
 use super::zone::narrow;
 
 const CLOCK_REALTIME: u32 = 0;
@@ -82,7 +83,8 @@ fn store(cx: &mut Call<'_>, at: Ptr, seconds: i64, rest: u32) -> Result<()> {
 /// # Errors
 /// `EINVAL` for an unknown clock; `EOVERFLOW` for a time after 2038, which has no place in 32 bits; `EFAULT`.
 pub fn clock_gettime(cx: &mut Call<'_>, clock: u32, time: Ptr) -> MinusOne<i32> {
-    MinusOne(show(cx, clock).and_then(|(seconds, nanos)| store(cx, time, seconds, nanos)).map(|()| 0))
+    let shown = show(cx, clock).and_then(|(seconds, nanos)| store(cx, time, seconds, nanos)).map(|()| 0);
+    or_errno(cx, shown)
 }
 
 /// [`clock_gettime`], as a part of the C library of 3.1.6 names it.
@@ -99,11 +101,11 @@ pub fn __clock_gettime(cx: &mut Call<'_>, clock: u32, time: Ptr) -> MinusOne<i32
 /// `EINVAL` for an unknown clock; `EFAULT`.
 pub fn clock_getres(cx: &mut Call<'_>, clock: u32, step: Ptr) -> MinusOne<i32> {
     let resolution = cx.process.clock().resolution();
-    let known = show(cx, clock);
-    MinusOne(known.and_then(|_| match step.raw() {
+    let stored = show(cx, clock).and_then(|_| match step.raw() {
         0 => Ok(0),
         _ => store(cx, step, i64::try_from(resolution.as_secs()).unwrap_or(i64::MAX), resolution.subsec_nanos()).map(|()| 0),
-    }))
+    });
+    or_errno(cx, stored)
 }
 
 /// The time of day in seconds, also to `time` unless that is null. For the 32 bits of 3.1.6.
@@ -111,13 +113,13 @@ pub fn clock_getres(cx: &mut Call<'_>, clock: u32, step: Ptr) -> MinusOne<i32> {
 /// # Errors
 /// `EOVERFLOW` after 2038; `EFAULT`.
 pub fn time(cx: &mut Call<'_>, time: Ptr) -> MinusOne<i32> {
-    let now = narrow(realtime(cx).sec);
-    MinusOne(now.and_then(|now| {
+    let now = narrow(realtime(cx).sec).and_then(|now| {
         if time.raw() != 0 {
             cx.memory.write_u32(time, now.cast_unsigned())?;
         }
         Ok(now)
-    }))
+    });
+    or_errno(cx, now)
 }
 
 /// Microseconds since the guest was started, for 35 minutes: what `clock` counts in.
@@ -125,7 +127,8 @@ pub fn time(cx: &mut Call<'_>, time: Ptr) -> MinusOne<i32> {
 /// # Errors
 /// `EOVERFLOW` after that.
 pub fn clock(cx: &mut Call<'_>) -> MinusOne<i32> {
-    MinusOne(i32::try_from(cx.process.cpu_time().as_micros()).map_err(|_| Errno::EOVERFLOW))
+    let micros = i32::try_from(cx.process.cpu_time().as_micros()).map_err(|_| Errno::EOVERFLOW);
+    or_errno(cx, micros)
 }
 
 /// The seconds between two times of 32 bits.
@@ -142,7 +145,8 @@ pub fn gettimeofday(cx: &mut Call<'_>, time: Ptr, _zone: Ptr) -> MinusOne<i32> {
     if time.raw() == 0 {
         return MinusOne(Ok(0));
     }
-    MinusOne(store(cx, time, now.sec, now.nsec / 1000).map(|()| 0))
+    let stored = store(cx, time, now.sec, now.nsec / 1000).map(|()| 0);
+    or_errno(cx, stored)
 }
 
 /// The time of day in seconds and nanoseconds; answers the base, which must be `TIME_UTC`.
@@ -170,7 +174,7 @@ pub fn ftime(cx: &mut Call<'_>, time: Ptr) -> MinusOne<i32> {
         crate::layout::put(&mut record, 4, millis.to_le_bytes());
         cx.memory.write(time, &record)
     });
-    MinusOne(stored.map(|()| 0))
+    or_errno(cx, stored.map(|()| 0))
 }
 
 /// [`emscripten_date_now`], as MicroPython names it.

@@ -3,6 +3,8 @@
 use stratafs::{Errno, Result};
 use stratafs_abi::{Buffer, Call, MinusOne, Ptr, Silent, Size};
 
+use super::or_errno;
+
 /// The most that `getentropy` gives at a time.
 const ENTROPY_MAX: u32 = 256;
 
@@ -51,10 +53,11 @@ pub fn getTempRet0(cx: &mut Call<'_>) -> MinusOne<i32> {
 /// `EIO` for more, or when the source fails; `EFAULT`.
 pub fn getentropy(cx: &mut Call<'_>, buffer: Buffer, len: Size) -> MinusOne<i32> {
     if len.raw() > ENTROPY_MAX {
-        return MinusOne(Err(Errno::EIO));
+        return or_errno(cx, Err(Errno::EIO));
     }
     let process = &*cx.process;
-    MinusOne(cx.memory.fill(buffer.ptr(), len, |piece| process.fill_random(piece)).map(|()| 0))
+    let filled = cx.memory.fill(buffer.ptr(), len, |piece| process.fill_random(piece)).map(|()| 0);
+    or_errno(cx, filled)
 }
 
 /// A random number of 32 bits, for MicroPython.
@@ -73,7 +76,8 @@ pub fn mp_js_random_u32(cx: &mut Call<'_>) -> Result<u32> {
 /// `ENOSYS` when the module does not say where it keeps them; `EFAULT`.
 pub fn clearenv(cx: &mut Call<'_>) -> MinusOne<i32> {
     let environ = cx.registers.as_deref().and_then(|registers| registers.environ);
-    MinusOne(environ.ok_or(Errno::ENOSYS).and_then(|at| cx.memory.write_u32(at, 0)).map(|()| 0))
+    let cleared = environ.ok_or(Errno::ENOSYS).and_then(|at| cx.memory.write_u32(at, 0)).map(|()| 0);
+    or_errno(cx, cleared)
 }
 
 /// The program's name with a NUL, cut to the buffer.

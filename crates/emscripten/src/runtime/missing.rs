@@ -3,6 +3,8 @@
 use stratafs::{Errno, Result};
 use stratafs_abi::{Call, MinusOne, Ptr, Silent, Zero};
 
+use super::or_errno;
+
 /// Whether there is a shell, for null; there is none. Anything else cannot be run.
 ///
 /// # Errors
@@ -16,7 +18,8 @@ pub fn _emscripten_system(_: &mut Call<'_>, command: Ptr) -> Result<u32> {
 /// # Errors
 /// `ENOSYS`.
 pub fn system(cx: &mut Call<'_>, command: Ptr) -> MinusOne<i32> {
-    MinusOne(_emscripten_system(cx, command).map(u32::cast_signed))
+    let ran = _emscripten_system(cx, command).map(u32::cast_signed);
+    or_errno(cx, ran)
 }
 
 /// Stops a timer, which is never running. No signal can be delivered in the middle of a guest, so none is started.
@@ -31,8 +34,8 @@ pub fn _setitimer_js(_: &mut Call<'_>, _which: i32, timeout: f64) -> MinusOne<i3
 ///
 /// # Errors
 /// `ENOSYS`.
-pub fn getloadavg(_: &mut Call<'_>, _loadavg: Ptr, _count: i32) -> MinusOne<i32> {
-    MinusOne(Err(Errno::ENOSYS))
+pub fn getloadavg(cx: &mut Call<'_>, _loadavg: Ptr, _count: i32) -> MinusOne<i32> {
+    or_errno(cx, Err(Errno::ENOSYS))
 }
 
 /// Notes that the program is to live on behind `main`, for the sake of events that come later; here none do.

@@ -4,12 +4,13 @@
 //! [`runtime_functions!`](crate::runtime_functions) names them all. Those of 3.1.6 that share their name with a newer one of another type are in
 //! [`split_functions!`](crate::split_functions).
 //!
-//! Many of them cannot answer an error number: then they answer −1, 0 or nothing at all, with nothing written, and a trace shows what was
-//! wrong. Where JavaScript and Linux differ, this is Linux: `TZ` decides about the zone, `timegm` brings all fields into their ranges, `%c` pads the
+//! Many of them cannot answer an error number: then they answer −1 and set `errno` where the module lets them, or answer 0 or nothing at all, with
+//! nothing written, and a trace shows what was wrong. Where JavaScript and Linux differ, this is Linux: `TZ` decides about the zone, `timegm` brings all fields into their ranges, `%c` pads the
 //! day with a space.
 
 mod calendar;
 mod clock;
+mod errno;
 mod memory;
 mod missing;
 mod names;
@@ -24,6 +25,8 @@ pub use clock::{
     emscripten_get_now, emscripten_get_now_is_monotonic, emscripten_get_now_res, ftime, gettimeofday, mp_js_ticks_ms,
     mp_js_time_ms, time, timespec_get,
 };
+pub use errno::errno_at;
+pub(crate) use errno::or_errno;
 pub use memory::{
     _emscripten_get_progname, _emscripten_memcpy_js, clearenv, emscripten_memcpy_big, emscripten_memcpy_js, getTempRet0,
     getentropy, mp_js_random_u32, setTempRet0,

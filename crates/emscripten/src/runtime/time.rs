@@ -4,6 +4,7 @@ use stratafs::{Errno, Result};
 use stratafs_abi::{Call, GuestMemory, MinusOne, Out, Ptr, Registers, Silent, Size, ZoneVariables};
 
 use super::calendar::Tm;
+use super::or_errno;
 use super::zone::{Shown, Zone, key, narrow};
 
 /// The longest name of a time that every generation has room for, musl's `TZNAME_MAX`.
@@ -195,7 +196,8 @@ pub(crate) mod split {
     /// # Errors
     /// As there; `EOVERFLOW` when the time does not fit.
     pub fn _mktime_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i32> {
-        MinusOne(mktime(cx, tm).and_then(narrow))
+        let made = mktime(cx, tm).and_then(narrow);
+        or_errno(cx, made)
     }
 
     /// The time at which clocks show the fields in UTC.
@@ -203,6 +205,7 @@ pub(crate) mod split {
     /// # Errors
     /// As [`_mktime_js`].
     pub fn _timegm_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i32> {
-        MinusOne(timegm(cx, tm).and_then(narrow))
+        let made = timegm(cx, tm).and_then(narrow);
+        or_errno(cx, made)
     }
 }

@@ -3,5 +3,4 @@
   (call $__funcs_on_exit) ;; if __funcs_on_exit
   (call $__stdio_exit) ;; if __stdio_exit
   (drop (call $fflush (i32.const 0))) ;; if fflush
-  (drop (call $sync_mappings)) ;; if mappings
   (call $proc_exit (local.get $code)))

@@ -9,21 +9,46 @@
 
 ;; Runs a part of what the command line names: 0 sets sys.argv, 1 is the program. Answers an exit code.
 (func $execute (param $part i32) (result i32)
-  (local $length i32) (local $source i32) (local $result i32)
+  (local $length i32) (local $source i32)
   (local.set $length (call $micropython_source (local.get $part) (i32.const 0) (i32.const 0)))
-  (if (i32.eq (local.get $length) (i32.const -52)) (then (return (call $prompt)))) ;; ENOSYS: there is no program
+  (if (i32.eq (local.get $length) (i32.const -52)) (then (return (call $prompt)))) ;; ENOSYS
+  (if (i32.eq (local.get $length) (i32.const -59)) (then (return (call $run_stdin)))) ;; ENOTTY
   (if (i32.lt_s (local.get $length) (i32.const 0)) (then (return (i32.const 2))))
   (local.set $source (call $room (i32.add (local.get $length) (i32.const 1))))
   (drop (call $micropython_source (local.get $part) (local.get $source) (local.get $length)))
+  (call $run_source (local.get $source) (local.get $length)))
+
+(func $run_source (param $source i32) (param $length i32) (result i32)
+  (local $result i32)
   (local.set $result (call $room (i32.const 12)))
   (call $mp_js_do_exec (local.get $source) (local.get $length) (local.get $result))
   ;; Three words: a kind, and for an exception the length and the address of its text.
   (if (i32.ne (i32.load $memory (local.get $result)) (i32.const -1)) (then (return (i32.const 0))))
   (call $micropython_raised (i32.load $memory offset=8 (local.get $result)) (i32.load $memory offset=4 (local.get $result))))
 
+;; Runs the whole of standard input, read into room that doubles when it is full.
+(func $run_stdin (result i32)
+  (local $at i32) (local $source i32) (local $length i32) (local $size i32) (local $larger i32)
+  (local.set $at (call $room (i32.const 12)))
+  (local.set $size (i32.const 65536))
+  (local.set $source (call $room (local.get $size)))
+  (loop $more
+    (if (i32.eq (local.get $length) (local.get $size)) (then
+      (if (i32.ge_u (local.get $size) (i32.const 16777216)) (then (return (i32.const 2))))
+      (local.set $larger (call $room (i32.mul (local.get $size) (i32.const 2))))
+      (memory.copy (local.get $larger) (local.get $source) (local.get $length))
+      (local.set $source (local.get $larger))
+      (local.set $size (i32.mul (local.get $size) (i32.const 2)))))
+    (i32.store $memory (local.get $at) (i32.add (local.get $source) (local.get $length)))
+    (i32.store $memory offset=4 (local.get $at) (i32.sub (local.get $size) (local.get $length)))
+    (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 8))) (then (return (i32.const 2))))
+    (local.set $length (i32.add (local.get $length) (i32.load $memory offset=8 (local.get $at))))
+    (br_if $more (i32.load $memory offset=8 (local.get $at))))
+  (call $run_source (local.get $source) (local.get $length)))
+
 ;; Feeds standard input to the prompt, a byte at a time, until it ends or the prompt does.
 (func $prompt (result i32)
-  (local $at i32)
+  (local $at i32) (local $byte i32) (local $last i32) (local $answer i32)
   (local.set $at (call $room (i32.const 16)))
   (i32.store $memory (local.get $at) (i32.add (local.get $at) (i32.const 8)))
   (i32.store $memory offset=4 (local.get $at) (i32.const 1))
@@ -31,5 +56,12 @@
   (loop $more
     (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 12))) (then (return (i32.const 1))))
     (if (i32.eqz (i32.load $memory offset=12 (local.get $at))) (then (return (i32.const 0))))
-    (br_if $more (i32.eqz (i32.and (i32.const 0x100) (call $mp_js_repl_process_char (i32.load8_u $memory offset=8 (local.get $at)))))))
-  (i32.const 0))
+    (local.set $last (local.get $byte))
+    (local.set $byte (i32.load8_u $memory offset=8 (local.get $at)))
+    ;; It is the carriage return that ends a line, and the line feed behind one is none of its own.
+    (if (i32.eq (local.get $byte) (i32.const 10)) (then
+      (br_if $more (i32.eq (local.get $last) (i32.const 13)))
+      (local.set $byte (i32.const 13))))
+    (local.set $answer (call $mp_js_repl_process_char (local.get $byte)))
+    (br_if $more (i32.eqz (i32.and (i32.const 0x100) (local.get $answer)))))
+  (i32.and (local.get $answer) (i32.const 0xff)))

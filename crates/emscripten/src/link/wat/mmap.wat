@@ -1,3 +1,6 @@
+;; Called when the guest has ended, however it did.
+(export "sync_mappings" (func $sync_mappings))
+
 ;; A mapping of a file is memory of the guest's own that the host fills now and writes back later.
 (func $map (param $len i32) (param $prot i32) (param $flags i32) (param $fd i32) (param $offset i64) (result i32)
   (local $at i32) (local $failed i32)

@@ -21,6 +21,7 @@
 
 (func (export "_start")
   (call $resolve)
+  (drop (call $errno_at (call $__errno_location))) ;; if __errno_location
   (call $__wasm_call_ctors) ;; if __wasm_call_ctors
   (call $prepare_python) ;; if python
   (call $exit
