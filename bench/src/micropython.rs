@@ -90,7 +90,9 @@ fn micros(said: &str, key: &str) -> Result<f64, String> {
     if times.len() != 5 {
         return Err(format!("there should be five times: {said}"));
     }
-    Ok(median(times.split_off(2)))
+    let mut times = times.split_off(2);
+    times.sort_by(f64::total_cmp);
+    Ok(times[1])
 }
 
 /// The package's directory.
