@@ -105,7 +105,11 @@ fn sections_of(source: &str, sections: &mut BTreeMap<String, Section>) {
             let errors = doc.iter().position(|line| *line == "# Errors").map_or(doc.len(), |at| at + 1);
             // The first line names the function that this one is a form of.
             let above = doc.first().and_then(|first| first.split('`').nth(1)).map(str::to_owned);
-            sections.insert(name.to_owned(), Section::read(&doc[errors..].join(" "), above.as_ref()));
+            let section = Section::read(&doc[errors..].join(" "), above.as_ref());
+            // Two functions of one name are two forms of one.
+            let known: &mut Section = sections.entry(name.to_owned()).or_default();
+            known.errors.extend(section.errors);
+            known.others.extend(section.others);
             doc.clear();
         } else if !line.starts_with("#[") {
             doc.clear();

@@ -119,19 +119,21 @@ pub(super) fn gmtime(cx: &mut Call<'_>, time: i64, tm: Out<Tm>) -> Result<()> {
     tm.store(&mut cx.memory, &Tm::at(time, 0, false)?)
 }
 
-pub(super) fn mktime(cx: &mut Call<'_>, tm: Out<Tm>) -> Result<i64> {
+/// `fits` makes of the seconds what the guest gets, before anything is written.
+pub(super) fn mktime<T>(cx: &mut Call<'_>, tm: Out<Tm>, fits: impl FnOnce(i64) -> Result<T>) -> Result<T> {
     let fields = Tm::load(&cx.memory, tm.ptr())?;
     let zone = zone(cx);
     let time = zone.time_of(&fields)?;
-    let shown = zone.at(time);
+    let (fitting, shown) = (fits(time)?, zone.at(time));
     tm.store(&mut cx.memory, &Tm::at(time, shown.offset, shown.dst)?)?;
-    Ok(time)
+    Ok(fitting)
 }
 
-pub(super) fn timegm(cx: &mut Call<'_>, tm: Out<Tm>) -> Result<i64> {
+pub(super) fn timegm<T>(cx: &mut Call<'_>, tm: Out<Tm>, fits: impl FnOnce(i64) -> Result<T>) -> Result<T> {
     let time = Tm::load(&cx.memory, tm.ptr())?.seconds();
+    let fitting = fits(time)?;
     gmtime(cx, time, tm)?;
-    Ok(time)
+    Ok(fitting)
 }
 
 /// What clocks show at `time` where the guest is. The name of the time is left to the caller, who has it from `tzname`.
@@ -156,7 +158,7 @@ pub fn _gmtime_js(cx: &mut Call<'_>, time: i64, tm: Out<Tm>) -> Silent {
 /// # Errors
 /// `EFAULT`; `EOVERFLOW` for a year that does not fit; with nothing written.
 pub fn _mktime_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i64> {
-    MinusOne(mktime(cx, tm))
+    MinusOne(mktime(cx, tm, Ok))
 }
 
 /// The time at which clocks show the fields in UTC; brings the fields into their ranges.
@@ -164,7 +166,7 @@ pub fn _mktime_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i64> {
 /// # Errors
 /// As [`_mktime_js`].
 pub fn _timegm_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i64> {
-    MinusOne(timegm(cx, tm))
+    MinusOne(timegm(cx, tm, Ok))
 }
 
 /// The calendar functions of 3.1.6, whose `time_t` has 32 bits; it passes times by their address.
@@ -194,9 +196,9 @@ pub(crate) mod split {
     /// The time at which clocks show the fields where the guest is; see [`_mktime_js`](super::_mktime_js).
     ///
     /// # Errors
-    /// As there; `EOVERFLOW` when the time does not fit.
+    /// As there; `EOVERFLOW` when the time does not fit into 32 bits.
     pub fn _mktime_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i32> {
-        let made = mktime(cx, tm).and_then(narrow);
+        let made = mktime(cx, tm, narrow);
         or_errno(cx, made)
     }
 
@@ -205,7 +207,7 @@ pub(crate) mod split {
     /// # Errors
     /// As [`_mktime_js`].
     pub fn _timegm_js(cx: &mut Call<'_>, tm: Out<Tm>) -> MinusOne<i32> {
-        let made = timegm(cx, tm).and_then(narrow);
+        let made = timegm(cx, tm, narrow);
         or_errno(cx, made)
     }
 }

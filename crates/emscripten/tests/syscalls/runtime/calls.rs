@@ -2,34 +2,18 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
-use stratafs::{Clock, Random, Timestamp};
-use stratafs_abi::{Call, Flow, Function, GuestMemory, Ptr, Value};
+use stratafs_abi::{Call, Flow, GuestMemory, Ptr, Value};
 use stratafs_emscripten::runtime::{AddrInfo, NameError};
-use stratafs_emscripten::{Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
 
-use super::guest;
+use super::{At, Sevens, all, guest};
 use crate::guest::{Guest, OUTSIDE, tree};
 
 const FAILED: Option<u64> = Some(0xffff_ffff);
 
-struct At(Timestamp, Duration);
-
-impl Clock for At {
-    fn realtime(&self) -> Timestamp {
-        self.0
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.1
-    }
-}
-
 fn at(sec: i64, nsec: u32) -> Guest {
-    let clock = At(Timestamp { sec, nsec }, Duration::new(5, 6_000_007));
-    Guest::with(tree(), |builder| builder.clock(Arc::new(clock)))
+    Guest::with(tree(), |builder| builder.clock(Arc::new(At::new(sec, nsec))))
 }
 
 fn float(bits: Option<u64>) -> f64 {
@@ -113,15 +97,6 @@ fn bytes_that_overlap_are_copied() {
     for args in [[OUTSIDE - 9, 64, 10], [64, OUTSIDE - 9, 10], [0xffff_ffff, 64, 2], [64, 80, 0xffff_ffff]] {
         assert_eq!(g.bits("_emscripten_memcpy_js", &args), None);
         assert!(g.memory == before);
-    }
-}
-
-struct Sevens;
-
-impl Random for Sevens {
-    fn fill(&self, buf: &mut [u8]) -> stratafs::Result<()> {
-        buf.fill(7);
-        Ok(())
     }
 }
 
@@ -252,11 +227,6 @@ fn a_host_is_found_into_the_caller_s_room() {
     assert_eq!(find(&mut g, "192.0.2.7", 25), Some(68));
     assert_eq!(find(&mut g, "example.org", 64), Some(0));
     assert_eq!((g.u32_at(result), g.u32_at(error)), (0, 1));
-}
-
-fn all() -> impl Iterator<Item = (Generation, &'static Function)> {
-    let split = SPLIT_FUNCTIONS.iter().filter(|f| !f.about.name.starts_with("__syscall_"));
-    RUNTIME_FUNCTIONS.iter().map(|f| (Generation::Current, f)).chain(split.map(|f| (Generation::Split, f)))
 }
 
 /// What a function that was given a bad pointer answers.

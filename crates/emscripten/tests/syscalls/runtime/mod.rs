@@ -5,7 +5,63 @@ mod linux;
 mod text;
 mod zones;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use stratafs::{Clock, Random, Timestamp};
+use stratafs_abi::Function;
+use stratafs_emscripten::{Generation, RUNTIME_FUNCTIONS, SPLIT_FUNCTIONS};
+
 use crate::guest::{Guest, tree};
+
+/// The runtime's functions.
+pub fn all() -> impl Iterator<Item = (Generation, &'static Function)> {
+    let split = SPLIT_FUNCTIONS.iter().filter(|f| !f.about.name.starts_with("__syscall_"));
+    RUNTIME_FUNCTIONS.iter().map(|f| (Generation::Current, f)).chain(split.map(|f| (Generation::Split, f)))
+}
+
+/// A clock that stands still.
+pub struct At(Timestamp);
+
+impl At {
+    pub fn new(sec: i64, nsec: u32) -> Self {
+        At(Timestamp { sec, nsec })
+    }
+}
+
+impl Clock for At {
+    fn realtime(&self) -> Timestamp {
+        self.0
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::new(5, 6_000_007)
+    }
+}
+
+/// A clock that many years have passed on since it was first looked at.
+#[derive(Default)]
+pub struct Late(AtomicBool);
+
+impl Clock for Late {
+    fn realtime(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
+    fn monotonic(&self) -> Duration {
+        if self.0.swap(true, Ordering::Relaxed) { Duration::from_secs(1 << 40) } else { Duration::ZERO }
+    }
+}
+
+/// Random numbers that are none.
+pub struct Sevens;
+
+impl Random for Sevens {
+    fn fill(&self, buf: &mut [u8]) -> stratafs::Result<()> {
+        buf.fill(7);
+        Ok(())
+    }
+}
 
 /// The first ten fields of a `struct tm`.
 pub type Fields = [i32; 10];

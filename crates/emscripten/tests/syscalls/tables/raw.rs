@@ -6,7 +6,7 @@ use stratafs_abi::{Flow, Function};
 use stratafs_conformance::table::{Expect, SCRATCH, mutations};
 use stratafs_emscripten::Generation;
 
-use crate::calls::{good, guest};
+use crate::calls::{all, good, guest};
 use crate::guest::{Guest, answer, state};
 
 /// What a call answers, as a table shows it: an error, or that it goes through.
@@ -57,7 +57,7 @@ fn try_all(generation: Generation, f: &Function, answers: &mut BTreeMap<String, 
 #[test]
 fn raw_arguments_are_survived_and_answered() {
     let (mut text, mut tried, mut functions) = (String::new(), 0, 0);
-    for (generation, f) in super::tabled() {
+    for (generation, f) in all() {
         let mut answers = BTreeMap::new();
         tried += try_all(generation, f, &mut answers);
         functions += 1;
