@@ -1,43 +1,149 @@
-//! What is aimed at.
+//! What is aimed at, with the figure beside it.
 
-use crate::hosts::{MEMFS, NATIVE, WASI_BLOCKING};
+use std::fmt::Write;
 
-/// A ratio between two figures of one run.
+use crate::calls::{EMSCRIPTEN, FLOOR, HOST_CALL, MEMFS, NATIVE, WASI_BLOCKING, WASI_COMMON};
+use crate::section::Unit;
+use crate::table::{Part, median, shown};
+use crate::{cpython, curves, guests};
+
+/// A row on a host.
+pub type Cell = (&'static str, &'static str);
+
+/// What is looked at.
 #[derive(Debug, Clone, Copy)]
-pub struct Goal {
-    /// The row.
-    pub row: &'static str,
-    /// Who should be fast at it.
-    pub fast: &'static str,
-    /// Compared with what: another row or the same one, on which host.
-    pub slow: (Option<&'static str>, &'static str),
-    /// How many times as fast.
-    pub at_least: f64,
+enum Figure {
+    /// The second one's time in that of the first.
+    TimesAsFast(Cell, Cell),
+    /// The first one's cost in that of the second.
+    Cost(Cell, Cell),
+    /// The figure itself.
+    Value(Cell, Unit),
+}
+
+/// A figure, and what it should be.
+#[derive(Debug, Clone, Copy)]
+struct Goal {
+    figure: Figure,
+    bound: f64,
+}
+
+impl Goal {
+    fn text(&self) -> String {
+        match self.figure {
+            Figure::TimesAsFast((host, row), (slow, other)) if row == other => format!("{row}: {host}, times as fast as {slow}"),
+            Figure::TimesAsFast((host, row), (_, other)) => format!("{row}: {host}, times as fast as {other}"),
+            Figure::Cost((host, row), (other, same)) if row == same => format!("{row}: {host}, in that of {other}"),
+            Figure::Cost((host, row), (_, other)) => format!("{row}: {host}, in {other}"),
+            Figure::Value((host, row), unit) => format!("{row}: {host}, {}", unit.name().to_lowercase()),
+        }
+    }
+
+    /// What was measured, whether that is good enough, and how both are shown.
+    fn met(&self, parts: &[Part]) -> Option<(bool, String, String)> {
+        let of = |(host, row): Cell| median(parts.iter().flat_map(|part| &part.columns), host, row);
+        let two = |figure: f64| format!("{figure:.2}");
+        Some(match self.figure {
+            Figure::TimesAsFast(fast, slow) => {
+                let ratio = of(slow)? / of(fast)?;
+                (ratio >= self.bound, format!("≥ {}", two(self.bound)), two(ratio))
+            }
+            Figure::Cost(dear, cheap) => {
+                let ratio = of(dear)? / of(cheap)?;
+                (ratio <= self.bound, format!("≤ {}", two(self.bound)), two(ratio))
+            }
+            Figure::Value(cell, unit) => {
+                let value = of(cell)?;
+                (value <= self.bound, format!("≤ {}", shown(self.bound, unit)), shown(value, unit))
+            }
+        })
+    }
 }
 
 const LOOKUPS: [&str; 3] = ["open+close", "stat", "stat, missing"];
 
-/// All of them.
-#[must_use]
-pub fn all() -> Vec<Goal> {
-    let goal = |row, fast, slow, at_least| Goal { row, fast, slow: (None, slow), at_least };
+fn goals() -> Vec<Goal> {
     let mut goals = Vec::new();
+    let mut faster = |row, fast, slow, bound| goals.push(Goal { figure: Figure::TimesAsFast((fast, row), (slow, row)), bound });
     for row in ["open+close", "stat", "stat, missing", "create+write+close+unlink", "rename", "mkdir+rmdir"] {
-        goals.push(goal(row, MEMFS, NATIVE, 5.0));
+        faster(row, MEMFS, NATIVE, 5.0);
     }
     for row in ["readdir of 1,000, per entry", "pread 4 KiB", "pwrite 4 KiB", "append 1 B"] {
-        goals.push(goal(row, MEMFS, NATIVE, 3.0));
+        faster(row, MEMFS, NATIVE, 3.0);
     }
     for row in ["stat", "stat, missing", "rename", "mkdir+rmdir", "readdir of 1,000, per entry"] {
-        goals.push(goal(row, MEMFS, WASI_BLOCKING, 20.0));
+        faster(row, MEMFS, WASI_BLOCKING, 20.0);
     }
-    goals.push(goal("open+close", MEMFS, WASI_BLOCKING, 15.0));
+    faster("open+close", MEMFS, WASI_BLOCKING, 15.0);
+    faster(cpython::FILES, MEMFS, WASI_COMMON, 1.9);
+    faster(cpython::FILES, MEMFS, WASI_BLOCKING, 3.5);
+    goals.push(Goal { figure: Figure::TimesAsFast((MEMFS, cpython::TREE), (MEMFS, cpython::ZIPIMPORT)), bound: 1.25 });
+
+    let mut cost = |dear, cheap, bound| goals.push(Goal { figure: Figure::Cost(dear, cheap), bound });
+    for row in ["lseek", "fstat", "clock"] {
+        cost((MEMFS, row), (FLOOR, HOST_CALL), 8.0);
+    }
     for host in [MEMFS, "overlay, warm", "zip"] {
-        goals.push(Goal { row: "stat, missing", fast: host, slow: (Some("stat"), host), at_least: 1.0 });
+        cost((host, "stat, missing"), (host, "stat"), 1.0);
     }
     for row in LOOKUPS {
-        goals.extend(["overlay, warm", "zip"].map(|host| goal(row, host, MEMFS, 1.0 / 1.5)));
-        goals.push(goal(row, "hostfs, exclusive", MEMFS, 1.0 / 2.0));
+        cost(("overlay, warm", row), (MEMFS, row), 1.5);
+        cost(("zip", row), (MEMFS, row), 1.5);
+        cost(("hostfs, exclusive", row), (MEMFS, row), 2.0);
     }
+    for row in crate::calls::ROWS {
+        cost(("hostfs", row), (WASI_COMMON, row), 1.0);
+    }
+    for row in ["read 64 KiB", "write 64 KiB, again", "write 64 KiB, first touch"] {
+        cost((MEMFS, row), (FLOOR, row), 1.3);
+    }
+    for row in crate::calls::ROWS {
+        cost((EMSCRIPTEN, row), (MEMFS, row), 1.2);
+    }
+    for (cheap, dear) in curves::flat() {
+        cost(dear, cheap, 1.5);
+    }
+    cost((guests::STRATAFS, guests::FREEZE_MANY), (guests::STRATAFS, guests::FREEZE_FEW), 1.5);
+
+    let mut value = |cell, unit, bound| goals.push(Goal { figure: Figure::Value(cell, unit), bound });
+    value((guests::STRATAFS, guests::MAKE), Unit::Nanos, 10_000.0);
+    value((guests::STRATAFS, guests::IDLE), Unit::Bytes, f64::from(16 << 10));
+    value((guests::STRATAFS, guests::PEAK), Unit::Bytes, 1.1 * f64::from(256 << 20));
     goals
+}
+
+/// The table of goals; without `all` only of those whose figures are there.
+#[must_use]
+pub fn table(parts: &[Part], all: bool) -> String {
+    let mut text = String::from("| goal | | here | |\n|---|--:|--:|---|\n");
+    for goal in goals() {
+        _ = match goal.met(parts) {
+            Some((met, bound, here)) => {
+                let verdict = if met { "yes" } else { "**not yet**" };
+                writeln!(text, "| {} | {bound} | {here} | {verdict} |", goal.text())
+            }
+            None if all => writeln!(text, "| {} | {:.2} | – | not measured |", goal.text(), goal.bound),
+            None => Ok(()),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::tests::part;
+
+    #[test]
+    fn a_goal_is_met_or_not_or_not_measured() {
+        let goals = table(&[part()], true);
+        assert!(goals.contains("| stat: memfs, times as fast as native | ≥ 5.00 | 12.00 | yes |"), "{goals}");
+        assert!(goals.contains("| rename: memfs, times as fast as native | 5.00 | – | not measured |"), "{goals}");
+        assert!(!table(&[part()], false).contains("not measured"));
+        let dear = Goal { figure: Figure::Cost(("native", "stat"), ("memfs", "stat")), bound: 1.5 };
+        assert_eq!(dear.met(&[part()]), Some((false, "≤ 1.50".to_owned(), "12.00".to_owned())));
+        let value = |bound| Goal { figure: Figure::Value(("floor", "empty"), Unit::Bytes), bound };
+        assert_eq!(value(5.0).met(&[part()]), Some((true, "≤ 5".to_owned(), "5".to_owned())));
+        assert_eq!(value(4.0).met(&[part()]).map(|met| met.0), Some(false));
+    }
 }

@@ -1,10 +1,18 @@
-//! One guest program, `fixtures/bench/bench.c`, on stratafs, on its peers and on the kernel.
+//! stratafs beside its peers and the kernel: what calls cost, what guests cost, and what is aimed at.
 #![forbid(unsafe_code)]
 
+pub mod calls;
+pub mod cpython;
+pub mod curves;
+pub mod floor;
 pub mod goals;
-pub mod hosts;
+pub mod guests;
 pub mod machine;
 pub mod micropython;
+pub mod page;
+pub mod sampler;
+pub mod section;
 pub mod strata;
 pub mod table;
 pub mod wasi;
+pub mod wasi_common;

@@ -15,8 +15,9 @@ pub fn describe() -> String {
     line("rustc", said("rustc", &["--version"]));
     line("cc", said("cc", &["--version"]));
     line("node", said("node", &["--version"]));
-    for package in ["stratafs", "wasmtime", "wasmtime-wasi"] {
-        line(package, locked(include_str!("../../Cargo.lock"), package).unwrap_or("missing").to_owned());
+    let (ours, peers) = (include_str!("../../Cargo.lock"), include_str!("../wasi-common/Cargo.lock"));
+    for (package, lock) in [("stratafs", ours), ("wasmtime", ours), ("wasmtime-wasi", ours), ("wasi-common", peers)] {
+        line(package, locked(lock, package).unwrap_or("missing").to_owned());
     }
     text
 }

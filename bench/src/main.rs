@@ -4,32 +4,43 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use stratafs_bench::hosts::{self, Program};
-use stratafs_bench::table::{self, Column};
-use stratafs_bench::{hosts::NATIVE, machine};
+use stratafs_bench::calls::{self, Bench};
+use stratafs_bench::cpython::{self, Python};
+use stratafs_bench::sampler::Sampler;
+use stratafs_bench::section::Section;
+use stratafs_bench::table::{self, Part};
+use stratafs_bench::{curves, goals, guests, machine, page};
 
-const USAGE: &str = "usage: stratafs-bench [--rounds N] [--out FILE] [--quick]
+const USAGE: &str = "usage: stratafs-bench [--only SECTION]... [--rounds N] [--out FILE] [--quick]
 
-Runs fixtures/bench/bench.wasm on stratafs and on its peers, in rounds in which they take turns, prints how many times as fast as the
-native program each one is, and writes everything to docs/BENCHMARKS.md, or to FILE. --quick makes a few calls only: does it run at all?";
+Runs the same work on stratafs, on its peers and on the kernel, in rounds in which they take turns, prints the figures, and writes everything to
+docs/BENCHMARKS.md, or to FILE. Sections: calls, cpython, guests, memory, threads, curves. With --only some of them, nothing is written but to
+--out FILE. --quick makes a few calls only: does it run at all?";
 
 struct Options {
+    only: Vec<String>,
     rounds: usize,
-    out: PathBuf,
+    out: Option<PathBuf>,
     quick: bool,
+    /// What to measure in this process for another one.
+    memory: Option<String>,
 }
 
 fn options() -> Option<Options> {
-    let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/BENCHMARKS.md");
-    let mut options = Options { rounds: 7, out, quick: false };
+    let mut options = Options { only: Vec::new(), rounds: 7, out: None, quick: false, memory: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
+            "--only" => options.only.push(args.next()?),
             "--rounds" => options.rounds = args.next()?.parse().ok().filter(|&rounds| rounds > 0)?,
-            "--out" => options.out = args.next()?.into(),
+            "--out" => options.out = Some(args.next()?.into()),
             "--quick" => options.quick = true,
+            "--memory" => options.memory = Some(args.next()?),
             _ => return None,
         }
+    }
+    if options.only.is_empty() && options.out.is_none() {
+        options.out = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/BENCHMARKS.md"));
     }
     Some(options)
 }
@@ -49,18 +60,59 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(what) = &options.memory {
+        let mut sampler = Sampler::new(options.quick);
+        guests::memory(&mut sampler, what)?;
+        sampler.rows.iter().for_each(|(row, figure)| println!("{row}\t{figure}"));
+        return Ok(());
+    }
     let machine = machine::describe();
     let scratch = tempfile::tempdir()?;
-    let hosts = hosts::all(&Program::compile()?, scratch.path());
-    let mode: &[&str] = if options.quick { &["rows", "quick"] } else { &["rows"] };
-    let column = |host: &hosts::Host| Column { host: host.name, about: host.about, rounds: Ok(Vec::new()) };
-    let mut columns: Vec<Column> = hosts.iter().map(column).collect();
-    for round in 1..=options.rounds {
-        for (host, column) in hosts.iter().zip(&mut columns) {
-            let Ok(rounds) = &mut column.rounds else { continue };
-            eprintln!("round {round} of {}: {}", options.rounds, host.name);
-            match (host.round)(mode).and_then(|printed| table::parse(&printed)) {
-                Ok(rows) => rounds.push(rows),
+    let sections = sections(&options.only, scratch.path())?;
+    let parts: Vec<Part> = sections.iter().map(|section| measure(section, options)).collect();
+    for part in &parts {
+        println!("{}", table::section(part));
+    }
+    println!("{}", goals::table(&parts, false));
+    if let Some(out) = &options.out {
+        std::fs::write(out, page::page(&parts, options.rounds, &machine))?;
+        eprintln!("written: {}", out.display());
+    }
+    Ok(())
+}
+
+/// The sections that are wanted; what they need is made now.
+fn sections(only: &[String], scratch: &Path) -> Result<Vec<Section>, Box<dyn std::error::Error>> {
+    const KEYS: [&str; 6] = ["calls", "cpython", "guests", "memory", "threads", "curves"];
+    if let Some(unknown) = only.iter().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!("--only {unknown}: there is no such section, only {}", KEYS.join(", ")).into());
+    }
+    let wanted = |key: &str| only.is_empty() || only.iter().any(|only| only == key);
+    let mut sections = Vec::new();
+    let bench = Bench::compile()?;
+    if wanted("calls") {
+        sections.push(calls::section(&bench, scratch));
+    }
+    if wanted("cpython") {
+        sections.push(cpython::section(&Python::prepare(&bench.engine, scratch)?, scratch, None));
+    }
+    sections.extend(guests::sections(&std::env::current_exe()?).into_iter().filter(|section| wanted(section.key)));
+    if wanted("curves") {
+        sections.push(curves::section());
+    }
+    Ok(sections)
+}
+
+/// Rounds in which the hosts take turns.
+fn measure(section: &Section, options: &Options) -> Part {
+    let mut part = Part::of(section);
+    let rounds = options.rounds.min(section.rounds);
+    for round in 1..=rounds {
+        for (host, column) in section.hosts.iter().zip(&mut part.columns) {
+            let Ok(rows) = &mut column.rounds else { continue };
+            eprintln!("{}: round {round} of {rounds}: {}", section.key, host.name);
+            match (host.round)(options.quick) {
+                Ok(round) => rows.push(round),
                 Err(why) => {
                     eprintln!("{}: {why}", host.name);
                     column.rounds = Err(why);
@@ -68,9 +120,5 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    println!("Times as fast as the native program:\n\n{}", table::ratios(&columns, NATIVE));
-    println!("Nanoseconds of one call:\n\n{}", table::times(&columns));
-    std::fs::write(&options.out, table::page(&columns, options.rounds, &machine))?;
-    eprintln!("written: {}", options.out.display());
-    Ok(())
+    part
 }

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::goals::{self, Goal};
-use crate::hosts::{MEMFS, NATIVE, WASI_BLOCKING};
+use crate::section::{Rows, Section, Unit};
 
 /// The figures of one host, or why there are none.
 pub struct Column {
@@ -11,19 +10,43 @@ pub struct Column {
     pub host: &'static str,
     /// What it is.
     pub about: &'static str,
-    /// Nanoseconds of each row in each round.
-    pub rounds: Result<Vec<Vec<(String, f64)>>, String>,
+    /// The rows of each round.
+    pub rounds: Result<Vec<Rows>, String>,
 }
 
-/// What a program printed: a row and its nanoseconds on each line.
+/// A section that was measured.
+pub struct Part {
+    /// Its heading.
+    pub title: &'static str,
+    /// What was done.
+    pub about: &'static str,
+    /// What its figures are.
+    pub unit: Unit,
+    /// The hosts that the others are compared with.
+    pub bases: &'static [&'static str],
+    /// Its hosts.
+    pub columns: Vec<Column>,
+}
+
+impl Part {
+    /// Of a section that nobody has measured yet.
+    #[must_use]
+    pub fn of(section: &Section) -> Self {
+        let column = |host: &crate::section::Host| Column { host: host.name, about: host.about, rounds: Ok(Vec::new()) };
+        let columns = section.hosts.iter().map(column).collect();
+        Part { title: section.title, about: section.about, unit: section.unit, bases: section.bases, columns }
+    }
+}
+
+/// What a program printed: a row and its figure on each line.
 ///
 /// # Errors
 /// When a line is none, or there is no line.
-pub fn parse(printed: &str) -> Result<Vec<(String, f64)>, String> {
+pub fn parse(printed: &str) -> Result<Rows, String> {
     let row = |line: &str| {
-        let (name, nanos) = line.split_once('\t')?;
-        let nanos = nanos.parse().ok().filter(|&nanos: &f64| nanos > 0.0)?;
-        Some((name.to_owned(), nanos))
+        let (name, figure) = line.split_once('\t')?;
+        let figure = figure.parse().ok().filter(|&figure: &f64| figure > 0.0)?;
+        Some((name.to_owned(), figure))
     };
     let rows = printed.lines().map(|line| row(line).ok_or_else(|| format!("a line that is no figure: {line}")));
     let rows = rows.collect::<Result<Vec<_>, _>>()?;
@@ -33,7 +56,7 @@ pub fn parse(printed: &str) -> Result<Vec<(String, f64)>, String> {
 /// The median of a row's rounds, and the middle half's width in parts of it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// Nanoseconds.
+    /// The median.
     pub median: f64,
     /// The distance between the first and the third quartile, divided by the median.
     pub spread: f64,
@@ -56,28 +79,27 @@ impl Column {
         Figure::of(rounds.iter().flatten().filter(|(name, _)| name == row).map(|&(_, nanos)| nanos).collect())
     }
 
-    fn rows(&self) -> Vec<&str> {
+    fn rows(&self) -> impl Iterator<Item = &str> {
         let first = self.rounds.as_ref().ok().and_then(|rounds| rounds.first());
-        first.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
+        first.into_iter().flatten().map(|(name, _)| name.as_str())
     }
-}
-
-/// The figures of the host with that name.
-fn column<'a>(columns: &'a [Column], host: &str) -> Option<&'a Column> {
-    columns.iter().find(|column| column.host == host)
 }
 
 /// A row's median on a host.
 #[must_use]
-pub fn median(columns: &[Column], host: &str, row: &str) -> Option<f64> {
-    Some(column(columns, host)?.figure(row)?.median)
+pub fn median<'a>(columns: impl IntoIterator<Item = &'a Column>, host: &str, row: &str) -> Option<f64> {
+    let figure = columns.into_iter().filter(|column| column.host == host).find_map(|column| column.figure(row));
+    figure.map(|figure| figure.median)
 }
 
-fn nanos(nanos: f64) -> String {
-    if nanos < 100.0 {
-        return format!("{nanos:.1}");
+/// A figure with its digits in threes.
+#[must_use]
+pub fn shown(figure: f64, unit: Unit) -> String {
+    let figure = if unit == Unit::Millis { figure / 1e6 } else { figure };
+    if figure < 100.0 && unit != Unit::Bytes {
+        return format!("{figure:.1}");
     }
-    let digits = format!("{nanos:.0}");
+    let digits = format!("{figure:.0}");
     let from_end = digits.len();
     digits.char_indices().fold(String::new(), |mut text, (at, digit)| {
         if at > 0 && (from_end - at) % 3 == 0 {
@@ -94,67 +116,42 @@ fn grid(columns: &[Column], cell: impl Fn(&Column, &str) -> Option<String>) -> S
     there.iter().for_each(|column| _ = write!(text, " {} |", column.host));
     text.push_str("\n|---|");
     text.push_str(&"--:|".repeat(there.len()));
-    let rows = column(columns, NATIVE).filter(|column| column.rounds.is_ok()).or(there.first().copied());
-    for row in rows.map(Column::rows).unwrap_or_default() {
-        _ = write!(text, "\n| {row} |");
-        for column in &there {
-            _ = write!(text, " {} |", cell(column, row).as_deref().unwrap_or("–"));
+    let mut rows: Vec<&str> = Vec::new();
+    for row in there.iter().flat_map(|column| column.rows()) {
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    for row in rows {
+        let cells: Vec<_> = there.iter().map(|column| cell(column, row)).collect();
+        if cells.iter().any(Option::is_some) {
+            _ = write!(text, "\n| {row} |");
+            cells.iter().for_each(|cell| _ = write!(text, " {} |", cell.as_deref().unwrap_or("–")));
         }
     }
     text + "\n"
 }
 
-/// Nanoseconds of one call, with the spread.
+/// The figures, with their spread.
 #[must_use]
-pub fn times(columns: &[Column]) -> String {
-    grid(columns, |column, row| {
+pub fn figures(part: &Part) -> String {
+    grid(&part.columns, |column, row| {
         let figure = column.figure(row)?;
-        Some(format!("{} ±{:.0} %", nanos(figure.median), figure.spread * 50.0))
+        Some(format!("{} ±{:.0} %", shown(figure.median, part.unit), figure.spread * 50.0))
     })
 }
 
-/// How many times as fast as the host `base` each one is.
+/// How many times as fast as the host `base` each one is, in the rows that `base` has.
 #[must_use]
-pub fn ratios(columns: &[Column], base: &str) -> String {
-    grid(columns, |column, row| Some(format!("{:.2}", median(columns, base, row)? / column.figure(row)?.median)))
+pub fn ratios(part: &Part, base: &str) -> String {
+    grid(&part.columns, |column, row| Some(format!("{:.2}", median(&part.columns, base, row)? / column.figure(row)?.median)))
 }
 
-/// What is aimed at, with the figure beside it.
+/// A section of the page.
 #[must_use]
-pub fn goals(columns: &[Column]) -> String {
-    let mut text = String::from("| goal | at least | here | |\n|---|--:|--:|---|\n");
-    for Goal { row, fast, slow, at_least } in goals::all() {
-        let figure = || Some(median(columns, slow.1, slow.0.unwrap_or(row))? / median(columns, fast, row)?);
-        let what = match slow.0 {
-            Some(other) => format!("{row} on {fast}, times as fast as {other}"),
-            None => format!("{row} on {fast}, times as fast as {}", slow.1),
-        };
-        _ = match figure() {
-            Some(ratio) => {
-                let verdict = if ratio >= at_least { "yes" } else { "**not yet**" };
-                writeln!(text, "| {what} | {at_least:.2} | {ratio:.2} | {verdict} |")
-            }
-            None => writeln!(text, "| {what} | {at_least:.2} | – | not measured |"),
-        };
-    }
-    text
-}
-
-/// The whole page.
-#[must_use]
-pub fn page(columns: &[Column], rounds: usize, machine: &str) -> String {
-    let mut text = String::from(
-        "# Benchmarks\n\n\
-         Written by `cargo run --release -p stratafs-bench`; do not edit. One C program (`fixtures/bench/bench.c`) times file calls from inside \
-         the guest and checks every result. Its files are three directories deep, host directories lie on a tmpfs. ",
-    );
-    _ = writeln!(
-        text,
-        "Each figure is the median of {rounds} rounds, in which the hosts take turns, and ± half the width of the middle half of the rounds.\n"
-    );
-    text.push_str(machine);
-    text.push_str("\n## Hosts\n\n");
-    for column in columns {
+pub fn section(part: &Part) -> String {
+    let mut text = format!("## {}\n\n{}\n\n", part.title, part.about);
+    for column in &part.columns {
         _ = match &column.rounds {
             Ok(_) => writeln!(text, "- **{}**: {}", column.host, column.about),
             Err(why) => {
@@ -163,42 +160,52 @@ pub fn page(columns: &[Column], rounds: usize, machine: &str) -> String {
             }
         };
     }
-    text.push_str("- **wasi-common** and **wasmer** are missing: they need an engine of their own, which one build cannot hold beside this one.\n");
-    _ = write!(text, "\n## Nanoseconds of one call\n\n{}", times(columns));
-    _ = write!(text, "\n## Times as fast as the native program\n\n{}", ratios(columns, NATIVE));
-    _ = write!(text, "\n## Times as fast as {WASI_BLOCKING}\n\n{}", ratios(columns, WASI_BLOCKING));
-    _ = write!(text, "\n## Goals\n\nRatios of medians of this run; {MEMFS} is the memory layer.\n\n{}", goals(columns));
+    _ = write!(text, "\n{}:\n\n{}", part.unit.name(), figures(part));
+    for base in part.bases {
+        _ = write!(text, "\nTimes as fast as {base}:\n\n{}", ratios(part, base));
+    }
     text
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn columns() -> Vec<Column> {
+    pub(crate) fn part() -> Part {
         let rounds = |stat: [f64; 3]| Ok(stat.map(|nanos| vec![("stat".to_owned(), nanos)]).to_vec());
-        vec![
-            Column { host: NATIVE, about: "", rounds: rounds([1000.0, 1300.0, 1200.0]) },
-            Column { host: MEMFS, about: "", rounds: rounds([100.0, 120.0, 90.0]) },
-            Column { host: WASI_BLOCKING, about: "a peer", rounds: Err("it does not build\nat all".to_owned()) },
-        ]
+        let columns = vec![
+            Column { host: "native", about: "the kernel", rounds: rounds([1000.0, 1300.0, 1200.0]) },
+            Column { host: "memfs", about: "", rounds: rounds([100.0, 120.0, 90.0]) },
+            Column { host: "peer", about: "a peer", rounds: Err("it does not build\nat all".to_owned()) },
+            Column { host: "floor", about: "", rounds: Ok(vec![vec![("empty".to_owned(), 5.0)]]) },
+        ];
+        Part { title: "Calls", about: "", unit: Unit::Nanos, bases: &["native"], columns }
     }
 
     #[test]
     fn figures_are_medians_with_their_spread() {
         assert_eq!(Figure::of(vec![3.0, 1.0, 2.0, 5.0, 4.0]), Some(Figure { median: 3.0, spread: 2.0 / 3.0 }));
         assert_eq!(Figure::of(Vec::new()), None);
-        assert_eq!(median(&columns(), NATIVE, "stat"), Some(1200.0));
-        assert!(times(&columns()).contains("| stat | 1,200 ±"), "{}", times(&columns()));
-        assert!(ratios(&columns(), NATIVE).contains("| stat | 1.00 | 12.00 |"));
+        assert_eq!(median(&part().columns, "native", "stat"), Some(1200.0));
+        assert!(figures(&part()).contains("| stat | 1,200 ±"), "{}", figures(&part()));
+        assert!(figures(&part()).contains("| empty | – | – | 5.0 ±0 % |"), "{}", figures(&part()));
+        assert!(ratios(&part(), "native").contains("| stat | 1.00 | 12.00 | – |"));
+        assert!(!ratios(&part(), "native").contains("empty"));
+    }
+
+    #[test]
+    fn units_are_kept_apart() {
+        assert_eq!(shown(38_400_000.0, Unit::Millis), "38.4");
+        assert_eq!(shown(1_234_567.0, Unit::Bytes), "1,234,567");
+        assert_eq!(shown(99.0, Unit::Bytes), "99");
+        assert_eq!(shown(99.0, Unit::Nanos), "99.0");
     }
 
     #[test]
     fn a_missing_host_is_reported_and_has_no_figures() {
-        let page = page(&columns(), 3, "");
+        let page = section(&part());
         assert!(page.contains("a peer. **Missing**: it does not build\n"), "{page}");
-        assert!(page.contains(&format!("| stat on {MEMFS}, times as fast as {NATIVE} | 5.00 | 12.00 | yes |")), "{page}");
-        assert!(page.contains("| not measured |") && !page.contains("| 0.00 |"), "{page}");
+        assert!(!page.contains("| 0.00 |") && !page.contains("| peer |"), "{page}");
     }
 
     #[test]

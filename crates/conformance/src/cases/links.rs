@@ -22,6 +22,7 @@ cases! {
     link_moves_ctime_and_not_mtime,
     link_of_an_unlinked_file_by_another_name_works,
     link_of_dot_is_eperm,
+    link_of_a_directory_into_a_removed_one_is_enoent,
     link_of_a_fifo_works.needs(&[Need::Fifos]),
     linkat_takes_two_directories,
     a_hundred_names,
@@ -177,6 +178,14 @@ fn link_of_an_unlinked_file_by_another_name_works(os: &mut dyn Posix) {
 fn link_of_dot_is_eperm(os: &mut dyn Posix) {
     assert_eq!(os.link(".", "a"), Err(EPERM));
     assert_eq!(os.link("/", "a"), Err(EPERM));
+}
+
+fn link_of_a_directory_into_a_removed_one_is_enoent(os: &mut dyn Posix) {
+    os.mkdir("d").unwrap();
+    os.mkdir("gone").unwrap();
+    let gone = os.open("gone", O_RDONLY | O_DIRECTORY).unwrap();
+    os.rmdir("gone").unwrap();
+    assert_eq!(os.linkat(Dir::Cwd, "d", Dir::At(gone), "e", false), Err(ENOENT));
 }
 
 fn link_of_a_fifo_works(os: &mut dyn Posix) {

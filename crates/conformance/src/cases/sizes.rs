@@ -21,9 +21,11 @@ cases! {
     a_hole_between_data_is_zeros,
     cutting_inside_a_hole_keeps_the_data_before,
     a_write_past_the_largest_offset_is_efbig_or_einval,
+    appends_up_to_the_largest_offset_come_short,
     fallocate_grows_and_keeps,
     fallocate_inside_changes_nothing,
     fallocate_of_nothing_is_einval,
+    fallocate_of_nothing_needs_a_descriptor_that_is_open,
     fallocate_past_the_largest_offset_is_efbig,
     fallocate_of_a_directory_is_ebadf_or_enodev,
     size_and_blocks_follow_the_data,
@@ -160,6 +162,17 @@ fn a_write_past_the_largest_offset_is_efbig_or_einval(os: &mut dyn Posix) {
     assert_eq!(os.fstat(fd).unwrap().size, 0);
 }
 
+fn appends_up_to_the_largest_offset_come_short(os: &mut dyn Posix) {
+    os.put("f", "");
+    os.truncate("f", i64::MAX.cast_unsigned() - 4).unwrap();
+    let fd = os.open("f", O_WRONLY | O_APPEND).unwrap();
+    assert_eq!(os.pwrite(fd, "abc", 7), Ok(3));
+    assert_eq!(os.write(fd, vec![1; 5000]), Ok(1));
+    assert_eq!(os.pwrite(fd, vec![1; 5000], 7), Err(EFBIG));
+    // The descriptor's own offset, which an append does not look at, stands where no byte follows.
+    assert_eq!(os.write(fd, "x"), Err(EINVAL));
+}
+
 fn fallocate_grows_and_keeps(os: &mut dyn Posix) {
     os.put("f", "abc");
     let fd = os.open("f", O_RDWR).unwrap();
@@ -179,6 +192,13 @@ fn fallocate_inside_changes_nothing(os: &mut dyn Posix) {
 fn fallocate_of_nothing_is_einval(os: &mut dyn Posix) {
     let fd = os.open("f", O_RDWR | O_CREAT).unwrap();
     assert_eq!(os.fallocate(fd, 0, 0), Err(EINVAL));
+}
+
+fn fallocate_of_nothing_needs_a_descriptor_that_is_open(os: &mut dyn Posix) {
+    os.put("f", "");
+    let fd = os.open("f", O_PATH).unwrap();
+    assert_eq!(os.fallocate(fd, 3, 0), Err(EBADF));
+    assert_eq!(os.fallocate(fd, i64::MAX.cast_unsigned() + 1, 1), Err(EBADF));
 }
 
 fn fallocate_past_the_largest_offset_is_efbig(os: &mut dyn Posix) {

@@ -87,7 +87,15 @@ impl FileHandle for HostFile {
     fn append(&self, bufs: &[IoSlice<'_>]) -> Result<(usize, u64)> {
         let _alone = self.appending.lock();
         // An offset of -1 is the descriptor's own position, which then stands behind what was written.
-        let done = Self::all(bufs, |bufs, _| rustix::io::pwritev2(&self.fd, bufs, u64::MAX, ReadWriteFlags::APPEND));
+        let append = |bufs: &[IoSlice<'_>]| rustix::io::pwritev2(&self.fd, bufs, u64::MAX, ReadWriteFlags::APPEND);
+        let done = Self::all(bufs, |bufs, _| match append(bufs) {
+            // The position matters after all, when the bytes do not fit between it and the largest offset.
+            Err(Host::INVAL) if rustix::fs::tell(&self.fd)? > 0 => {
+                rustix::fs::seek(&self.fd, SeekFrom::Start(0))?;
+                append(bufs)
+            }
+            done => done,
+        });
         self.registry.generation.raise();
         match done {
             Ok(0) => Ok((0, self.stat()?.size)),

@@ -279,10 +279,13 @@ impl Process {
     /// Makes a file at least `offset + len` bytes long, reserving the space where that means something.
     ///
     /// # Errors
-    /// `EBADF` when not open for writing; `EINVAL` for a length of 0 or past `i64::MAX`; `EFBIG` for their sum; `ESPIPE` on a pipe,
-    /// `ENODEV` on what is not a file; `ENOSPC`.
+    /// `EBADF`; `EINVAL` for a length of 0 or past `i64::MAX`; `EBADF` when not open for writing; `EFBIG` for their sum; `ESPIPE` on
+    /// a pipe, `ENODEV` on what is not a file; `ENOSPC`.
     pub fn fallocate(&mut self, fd: Fd, offset: u64, len: u64) -> Result<()> {
         let file = &self.fds.get(fd)?.file;
+        if file.is_path() {
+            return Err(Errno::EBADF);
+        }
         check_offset(offset)?;
         check_offset(len)?;
         if len == 0 {

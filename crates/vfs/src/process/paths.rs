@@ -226,16 +226,17 @@ impl Process {
             Err(Errno::ENOENT) => {}
             Err(errno) => return Err(errno),
         }
-        if self.read_only(&to.dir) {
-            return Err(Errno::EROFS);
-        }
-        if file.mount != to.dir.mount {
-            return Err(Errno::EXDEV);
-        }
-        if kind == FileKind::Directory {
-            return Err(Errno::EPERM);
-        }
-        file.node.link(&to.dir.node, name)
+        let refused = if self.read_only(&to.dir) {
+            Errno::EROFS
+        } else if file.mount != to.dir.mount {
+            Errno::EXDEV
+        } else if kind == FileKind::Directory {
+            Errno::EPERM
+        } else {
+            return file.node.link(&to.dir.node, name);
+        };
+        // Nothing can be given a name in a directory that was removed, which Linux finds out first.
+        Err(if to.dir.node.stat()?.nlink == 0 { Errno::ENOENT } else { refused })
     }
 
     /// Takes away the name of anything but a directory.
