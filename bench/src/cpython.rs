@@ -115,7 +115,7 @@ impl Python {
     /// What went wrong.
     pub fn prepare(engine: &Engine, scratch: &Path) -> Result<Arc<Self>, String> {
         let cache = CacheDir::open().map_err(|error| error.to_string())?;
-        let found = fetch::pinned(&cache).map_err(|error| error.to_string())?;
+        let found = fetch::fetched(&fetch::CPYTHON, &cache).map_err(|error| error.to_string())?;
         let bytes = found.bytes().map_err(|error| error.to_string())?;
         let sha256 = stratafs_wasmtime::image::sha256(bytes);
         let compiled = cache.compiled().map_err(|error| error.to_string())?;
