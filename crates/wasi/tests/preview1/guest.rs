@@ -6,7 +6,7 @@ use stratafs::memfs::MemFs;
 use stratafs::stream::{BytesInput, CapturedOutput, Stream};
 use stratafs::{Budget, DirFd, Errno, Fd, Limits, Namespace, NodeRef, OpenHow, Outcome, Process, ProcessBuilder};
 use stratafs_abi::{Call, Flow, Function, GuestMemory, Tracer, wasi_number};
-use stratafs_wasi::{FUNCTIONS, OFlags, Rights};
+use stratafs_wasi::{FUNCTIONS, MICROPYTHON_FUNCTIONS, OFlags, Rights};
 
 pub const PAGE: u32 = 65_536;
 /// An address behind the memory.
@@ -34,7 +34,8 @@ pub struct Guest {
 }
 
 pub fn function(name: &str) -> &'static Function {
-    FUNCTIONS.iter().find(|f| f.about.name == name).unwrap_or_else(|| panic!("{name} is not in the list"))
+    let mut all = FUNCTIONS.iter().chain(MICROPYTHON_FUNCTIONS);
+    all.find(|f| f.about.name == name).unwrap_or_else(|| panic!("{name} is not in the list"))
 }
 
 /// The error that a call's answer means.

@@ -1,4 +1,4 @@
-//! The 46 functions, called by name over a native memory: no engine.
+//! The 46 functions, and MicroPython's two, called by name over a native memory: no engine.
 
 mod guest;
 
@@ -6,6 +6,7 @@ mod calls;
 mod dirs;
 mod io;
 mod list;
+mod micropython;
 mod paths;
 mod polls;
 mod rights;
