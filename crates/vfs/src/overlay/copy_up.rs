@@ -116,7 +116,18 @@ fn copy_data(from: &NodeRef, to: &NodeRef, len: u64) -> Result<()> {
 impl Overlay {
     /// Runs `f` on the file's storage in the layer being written, copying it up first with (at least) its first `keep` bytes.
     /// No freeze comes between.
-    pub(super) fn writing<R>(&self, node: &Arc<OverlayNode>, keep: u64, mut f: impl FnMut(&FileState) -> Result<R>) -> Result<R> {
+    pub(super) fn writing<R>(&self, node: &Arc<OverlayNode>, keep: u64, f: impl FnMut(&FileState) -> Result<R>) -> Result<R> {
+        self.writing_unless(node, keep, |_| Ok(()), f)
+    }
+
+    /// The same, unless `refused`, which is asked before anything is copied: a copy of a file has changed it already.
+    pub(super) fn writing_unless<R>(
+        &self,
+        node: &Arc<OverlayNode>,
+        keep: u64,
+        refused: impl Fn(&FileState) -> Result<()>,
+        mut f: impl FnMut(&FileState) -> Result<R>,
+    ) -> Result<R> {
         let file = node.as_file()?;
         loop {
             {
@@ -125,6 +136,7 @@ impl Overlay {
                 if state.is_writable(stack.top_index()) {
                     return f(&state);
                 }
+                refused(&state)?;
             }
             self.copy_up_file(node, keep)?;
         }

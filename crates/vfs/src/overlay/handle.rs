@@ -116,7 +116,11 @@ impl FileHandle for OverlayHandle {
     }
 
     fn append(&self, bufs: &[IoSlice<'_>]) -> Result<(usize, u64)> {
-        self.writing(|handle| handle.append(bufs))
+        let full = |state: &FileState| {
+            let is_full = || Ok::<_, Errno>(state.source.node.stat()?.size >= i64::MAX.cast_unsigned());
+            if bufs.iter().any(|buf| !buf.is_empty()) && is_full()? { Err(Errno::EFBIG) } else { Ok(()) }
+        };
+        self.overlay.writing_unless(&self.node, u64::MAX, full, |state| self.fresh(state)?.append(bufs))
     }
 
     fn sync(&self, data_only: bool) -> Result<()> {

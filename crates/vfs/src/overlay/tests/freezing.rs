@@ -30,6 +30,17 @@ fn a_writable_handle_goes_on_over_a_freeze_and_the_snapshot_does_not_change() {
 }
 
 #[test]
+fn an_append_that_is_refused_copies_nothing() {
+    let (overlay, tree) = over(&[]);
+    let file = tree.file("full", b"x");
+    file.set_attr(&SetAttr::size(i64::MAX.cast_unsigned())).unwrap();
+    let handle = open(&file, Access::READ_WRITE);
+    let _snapshot = overlay.freeze();
+    assert_eq!(handle.append(&[IoSlice::new(b"x")]), Err(Errno::EFBIG));
+    assert!(overlay.stack().top().unwrap().is_untouched());
+}
+
+#[test]
 fn forks_diverge() {
     let (overlay, tree) = over(&[&lower()]);
     tree.file("shared", b"before");
