@@ -121,6 +121,14 @@ fn has_nul(path: &[u8]) -> bool {
     chunks.iter().any(|chunk| nul_in(chunk)) || nul_in(rest)
 }
 
+/// Cuts off the name at the end of a path: what stands before it, and the name's component. `None` for a dot name, or with a slash behind it.
+pub(crate) fn split_last(path: &[u8]) -> Option<(&[u8], Component)> {
+    let start = path.iter().rposition(|&b| b == b'/').map_or(0, |slash| slash + 1);
+    let (before, name) = path.split_at_checked(start)?;
+    let last = Component { range: start..path.len(), last: true, slash: false };
+    (!matches!(name, b"" | b"." | b"..")).then_some((before, last))
+}
+
 impl<'a> Walk<'a> {
     /// A walk of `path` from the guest's root, until it is told another start.
     ///

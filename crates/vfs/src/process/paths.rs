@@ -3,7 +3,7 @@ use std::cell::Cell;
 use super::{DirFd, Process};
 use crate::fd_table::Fd;
 use crate::namespace::Place;
-use crate::walk::{Component, Done, Found, Last, Op, Walk};
+use crate::walk::{Component, Done, Found, Last, Op, Walk, split_last};
 use crate::{Errno, FileKind, Name, NewKind, PATH_MAX, Removal, Result, SetAttr, Stat, StatFs};
 
 /// What `access` asks for; nothing asks whether the file is there.
@@ -190,6 +190,17 @@ impl Process {
         }
     }
 
+    /// [`target`](Process::target) for a second path; one that differs from the first in the name alone needs no second resolution.
+    fn second_target<'a>(&'a self, first: (DirFd, &[u8]), found: &Target<'_>, dir: DirFd, path: &'a [u8]) -> Result<Target<'a>> {
+        let ends = || Some((split_last(first.1)?.0, split_last(path)?)).filter(|_| first.0 == dir && found.last.is_some());
+        match ends() {
+            Some((before, (same, last))) if before == same => {
+                Ok(Target { walk: Walk::new(&self.ns, path)?, dir: found.dir.clone(), last: Some(last) })
+            }
+            _ => self.target(dir, path),
+        }
+    }
+
     fn read_only(&self, place: &Place) -> bool {
         self.ns.mount_of(place.mount).read_only || place.node.read_only()
     }
@@ -266,7 +277,7 @@ impl Process {
     /// a slash behind what is no directory; `EINVAL` into its own subtree; `ENOTEMPTY`, `ENOTDIR`, `EISDIR` for what is there; `ENOSPC` for a longer name.
     pub fn renameat(&mut self, from_dir: DirFd, from: &[u8], dir: DirFd, path: &[u8]) -> Result<()> {
         let old = self.target(from_dir, from)?;
-        let new = self.target(dir, path)?;
+        let new = self.second_target((from_dir, from), &old, dir, path)?;
         if old.dir.mount != new.dir.mount {
             return Err(Errno::EXDEV);
         }
