@@ -22,7 +22,8 @@ const OPEN: [usize; 4] = [10, 100, 1_000, 10_000];
 const FEW: &str = "stat of one name among 10";
 const MANY: &str = "stat of one name among 1,000,000";
 const FEW_SPREAD: &str = "stat of any name among 10";
-const MANY_SPREAD: &str = "stat of any name among 1,000,000";
+/// Names all over the largest directory.
+pub const MANY_SPREAD: &str = "stat of any name among 1,000,000";
 const FEW_LAYERS: &str = "stat through 1 layer";
 const MANY_LAYERS: &str = "stat through 16 layers";
 const FEW_OPEN: &str = "fstat with 10 open files";
@@ -33,6 +34,8 @@ const OVERLAY: &str = "overlay, warm, natively";
 const COLD: &str = "overlay, cold, natively";
 const ZIP: &str = "zip, natively";
 const TABLE: &str = "a hash table";
+/// The hosts that are stratafs.
+pub const HOSTS: &[&str] = &[MEMFS, OVERLAY, ZIP];
 
 /// Hosts and rows of what should cost the same.
 #[must_use]

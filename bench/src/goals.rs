@@ -117,6 +117,45 @@ fn goals() -> Vec<Goal> {
     goals
 }
 
+/// Why a goal that is not met is not: the rows that it is about, hosts of which one is in it, and the reason.
+const REASONS: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["open+close", "open+fstat+read 4 KiB+close", "create+write+close+unlink", "rename", "mkdir+rmdir"],
+        &["hostfs"],
+        "a path is looked at name by name before anything is opened or changed, so that what is no file is never opened and no link leads out: \
+         three calls of the kernel more than wasi-common's `openat2` (docs/RATIONALE.md)",
+    ),
+    (&["clock"], &[MEMFS], "the host's clock is read each time, which by itself costs what the row of the native program says"),
+    (
+        &["fstat"],
+        &[MEMFS],
+        "a lock is taken for the attributes to be of one moment, and 64 bytes go to the guest, whose C library takes them apart again",
+    ),
+    (
+        &["rename"],
+        &[MEMFS],
+        "it is a change of two tables under the tree's lock with an allocation for the name; against the kernel's own it is far past its goal",
+    ),
+    (
+        &["read 64 KiB", "write 64 KiB, again", "write 64 KiB, first touch"],
+        &["hostfs", MEMFS, EMSCRIPTEN],
+        "the time goes into copying; what differs is within what these rows differ by from round to round",
+    ),
+    (
+        &[curves::MANY_SPREAD],
+        curves::HOSTS,
+        "nearly every look is at memory that no cache of the processor has: the bare hash table's cost grows more (its column)",
+    ),
+];
+
+impl Goal {
+    fn reason(&self) -> &'static str {
+        let (Figure::TimesAsFast((host, row), _) | Figure::Cost((host, row), _) | Figure::Value((host, row), _)) = self.figure;
+        let about = |(rows, hosts, _): &&(&[&str], &[&str], &str)| rows.contains(&row) && hosts.contains(&host);
+        REASONS.iter().find(about).map_or("", |(.., why)| why)
+    }
+}
+
 /// The table of goals; without `all` only of those whose figures are there.
 #[must_use]
 pub fn table(parts: &[Part], all: bool) -> String {
@@ -124,8 +163,8 @@ pub fn table(parts: &[Part], all: bool) -> String {
     for goal in goals() {
         _ = match goal.met(parts) {
             Some((met, bound, here)) => {
-                let verdict = if met { "yes" } else { "**not yet**" };
-                writeln!(text, "| {} | {bound} | {here} | {verdict} |", goal.text())
+                let verdict = if met { "yes".to_owned() } else { format!("**not yet** {}", goal.reason()) };
+                writeln!(text, "| {} | {bound} | {here} | {} |", goal.text(), verdict.trim_end())
             }
             None if all => writeln!(text, "| {} | {:.2} | – | not measured |", goal.text(), goal.bound),
             None => Ok(()),
