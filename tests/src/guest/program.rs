@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 use stratafs_cli::cache::CacheDir;
 use stratafs_cli::fetch;
-use stratafs_cli::module::EngineKind;
+use stratafs_cli::module::{EngineKind, Module};
+use stratafs_cli::pyodide::Pyodide;
 
 /// A guest program: a wasm module and its hash.
 pub struct Program {
@@ -93,10 +94,26 @@ pub fn cpython() -> &'static Program {
             Some(path) => fetch::python(Some(path.as_ref()), EngineKind::Wasmtime),
             None => fetch::pinned(cache()),
         };
-        let module = module.unwrap_or_else(|error| panic!("{error}"));
-        let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
-        let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
-        Program { name: "python".to_owned(), sha256, bytes }
+        python(&module.unwrap_or_else(|error| panic!("{error}")))
+    })
+}
+
+fn python(module: &Module) -> Program {
+    let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
+    let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
+    Program { name: "python".to_owned(), sha256, bytes }
+}
+
+/// The pinned CPython for Emscripten, fetched and converted as the command does it, and the archive of its library.
+///
+/// # Panics
+/// When it cannot be had; says what to do then.
+#[must_use]
+pub fn pyodide() -> &'static (Program, PathBuf) {
+    static PROGRAM: OnceLock<(Program, PathBuf)> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let pyodide = Pyodide::fetched(cache()).unwrap_or_else(|error| panic!("{error}"));
+        (python(&pyodide.module()), pyodide.archive())
     })
 }
 
