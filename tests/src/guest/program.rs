@@ -1,12 +1,16 @@
 //! Where guest programs come from, and where what is made of them is kept.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use stratafs::overlay::Overlay;
+use stratafs::zipfs::ZipFs;
+use stratafs::{Budget, Layer, Limits, NodeRef};
 use stratafs_cli::cache::CacheDir;
 use stratafs_cli::fetch;
 use stratafs_cli::module::{EngineKind, Module};
-use stratafs_cli::pyodide::Pyodide;
+use stratafs_cli::pyodide::{self, Pyodide};
 
 /// A guest program: a wasm module and its hash.
 pub struct Program {
@@ -115,6 +119,22 @@ pub fn pyodide() -> &'static (Program, PathBuf) {
         let pyodide = Pyodide::fetched(cache()).unwrap_or_else(|error| panic!("{error}"));
         (python(&pyodide.module()), pyodide.archive())
     })
+}
+
+/// Where [`pyodide`] looks for its library, and the library: an overlay that all its guests share, so that what one has compiled serves the next.
+///
+/// # Panics
+/// As [`pyodide`].
+#[must_use]
+pub fn pyodide_library() -> [(&'static str, Layer); 2] {
+    static LIBRARY: OnceLock<NodeRef> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
+        let path = &pyodide().1;
+        let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let archive = ZipFs::from_file("python314.zip", file, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+        NodeRef::root_of(&Overlay::in_memory(vec![NodeRef::root_of(&archive)], Budget::unlimited(), &Limits::default()))
+    });
+    [(pyodide::HOME, Layer::Node(library.clone())), (pyodide::DYNAMIC, Layer::Memory)]
 }
 
 /// Where the runtime and compiled modules are kept: `$STRATAFS_CACHE`, else `stratafs-cache` in the target directory.
