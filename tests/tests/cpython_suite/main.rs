@@ -70,7 +70,7 @@ struct Runtime {
 impl Runtime {
     fn modules_at(&self, place: Place) -> impl Iterator<Item = &'static str> {
         let fileless = if place == Place::Memory { self.fileless } else { &[] };
-        self.modules.iter().chain(fileless).copied()
+        fileless.iter().chain(self.modules).copied()
     }
 }
 
