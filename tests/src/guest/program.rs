@@ -121,10 +121,10 @@ pub fn pyodide() -> &'static (Program, PathBuf) {
     })
 }
 
-/// Where [`pyodide`] looks for its library, and the library: an overlay that all its guests share, so that what one has compiled serves the next.
+/// Where [`pyodide()`] looks for its library, and the library: an overlay that all its guests share, so that what one has compiled serves the next.
 ///
 /// # Panics
-/// As [`pyodide`].
+/// As [`pyodide()`].
 #[must_use]
 pub fn pyodide_library() -> [(&'static str, Layer); 2] {
     static LIBRARY: OnceLock<NodeRef> = OnceLock::new();
