@@ -11,7 +11,18 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use stratafs::{Layer, Limits, Namespace, Tree};
 use stratafs_conformance::real;
-use stratafs_tests::guest::{Ended, Engine, Guest, Ran, cpython};
+use stratafs_tests::guest::{Ended, Engine, Guest, Ran, cpython, pyodide, pyodide_library};
+
+/// A build of CPython.
+#[derive(Clone, Copy)]
+enum Build {
+    /// 3.12 for WASI, which carries its library.
+    Wasi,
+    /// 3.14 for Emscripten, out of Pyodide's package.
+    Emscripten,
+}
+
+use Build::{Emscripten, Wasi};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/python")
@@ -19,24 +30,60 @@ fn fixtures() -> PathBuf {
 
 /// A tree with the scripts at `/scripts`, and these layers.
 fn tree<'a>(layers: impl IntoIterator<Item = (&'a str, Layer)>) -> Namespace {
-    let tree = Tree::new(Limits::default()).layer("/scripts", Layer::host(fixtures()));
-    layers.into_iter().fold(tree, |tree, (at, layer)| tree.layer(at, layer)).build().expect("the tree is built")
+    Wasi.tree(layers)
 }
 
 fn python(ns: Namespace) -> Guest<'static> {
-    Guest::new(cpython(), Engine::wasmtime(), ns).env("HOME", "/")
+    Wasi.guest(ns)
 }
 
-fn script(ns: Namespace, name: &str, args: &[&str]) -> Ran {
-    python(ns).args([format!("/scripts/{name}.py")]).args(args).run()
-}
+impl Build {
+    /// [`tree`], with the library when the build does not carry it.
+    fn tree<'a>(self, layers: impl IntoIterator<Item = (&'a str, Layer)>) -> Namespace {
+        let tree = Tree::new(Limits::default()).layer("/scripts", Layer::host(fixtures()));
+        let tree = layers.into_iter().fold(tree, |tree, (at, layer)| tree.layer(at, layer));
+        let tree = match self {
+            Wasi => tree,
+            Emscripten => pyodide_library().into_iter().fold(tree, |tree, (at, layer)| tree.layer(at, layer)),
+        };
+        tree.build().expect("the tree is built")
+    }
 
-/// Runs a script and looks at its last line.
-#[track_caller]
-fn passes(ns: Namespace, name: &str, args: &[&str], last: &str) {
-    let ran = script(ns, name, args);
-    assert_eq!(ran.stderr, "", "{name}: {:?}\n{}", ran.ended, ran.stdout);
-    assert_eq!(ran.ok().lines().last(), Some(last), "{name}");
+    fn guest(self, ns: Namespace) -> Guest<'static> {
+        let program = match self {
+            Wasi => cpython(),
+            Emscripten => &pyodide().0,
+        };
+        Guest::new(program, Engine::wasmtime(), ns).env("HOME", "/")
+    }
+
+    /// The scripts that need a directory alone, and their last lines.
+    fn scripts(self) -> [(&'static str, &'static str); 3] {
+        match self {
+            Wasi => [
+                ("files", "OK files 2000 files in 20 directories"),
+                ("trees", "OK trees 60 files tar targz tarbz2"),
+                ("sql", "OK sql 5000 rows delete truncate persist memory"),
+            ],
+            Emscripten => [
+                ("files", "OK files 2000 files in 20 directories without links"),
+                ("trees", "OK trees 60 files tar targz tarbz2 mmap"),
+                ("sql", "OK sql 5000 rows delete truncate persist memory"),
+            ],
+        }
+    }
+
+    fn script(self, ns: Namespace, name: &str, args: &[&str]) -> Ran {
+        self.guest(ns).args([format!("/scripts/{name}.py")]).args(args).run()
+    }
+
+    /// Runs a script and looks at its last line.
+    #[track_caller]
+    fn passes(self, ns: Namespace, name: &str, args: &[&str], last: &str) {
+        let ran = self.script(ns, name, args);
+        assert_eq!(ran.stderr, "", "{name}: {:?}\n{}", ran.ended, ran.stdout);
+        assert_eq!(ran.ok().lines().last(), Some(last), "{name}");
+    }
 }
 
 /// Everything in a host directory: type, mode, times, and bytes.
@@ -80,36 +127,47 @@ fn populate(dir: &Path) {
     fs::set_permissions(dir.join("empty"), fs::Permissions::from_mode(0o711)).unwrap();
 }
 
-const SCRIPTS: [(&str, &str); 3] = [
-    ("files", "OK files 2000 files in 20 directories"),
-    ("trees", "OK trees 60 files tar targz tarbz2"),
-    ("sql", "OK sql 5000 rows delete truncate persist memory"),
-];
-
-#[test]
-fn scripts_in_memory() {
-    for (name, last) in SCRIPTS {
-        passes(tree([("/work", Layer::Memory)]), name, &["/work"], last);
+fn scripts_in_memory(build: Build) {
+    for (name, last) in build.scripts() {
+        build.passes(build.tree([("/work", Layer::Memory)]), name, &["/work"], last);
     }
 }
 
 #[test]
-fn scripts_on_a_writable_host_directory() {
+fn scripts_in_memory_on_wasi() {
+    scripts_in_memory(Wasi);
+}
+
+#[test]
+fn scripts_in_memory_on_emscripten() {
+    scripts_in_memory(Emscripten);
+}
+
+fn scripts_on_a_writable_host_directory(build: Build) {
     let host = real::scratch().unwrap();
-    for (name, last) in SCRIPTS {
-        passes(tree([("/work", Layer::host_writable(host.path()))]), name, &["/work"], last);
+    for (name, last) in build.scripts() {
+        build.passes(build.tree([("/work", Layer::host_writable(host.path()))]), name, &["/work"], last);
         assert_eq!(fs::read_dir(host.path()).unwrap().count(), 0, "{name} left something");
     }
 }
 
 #[test]
-fn scripts_on_an_overlay_leave_the_host_as_it_was() {
+fn scripts_on_a_writable_host_directory_on_wasi() {
+    scripts_on_a_writable_host_directory(Wasi);
+}
+
+#[test]
+fn scripts_on_a_writable_host_directory_on_emscripten() {
+    scripts_on_a_writable_host_directory(Emscripten);
+}
+
+fn scripts_on_an_overlay_leave_the_host_as_it_was(build: Build) {
     let host = real::scratch().unwrap();
     populate(host.path());
     let before = snapshot(host.path());
-    let overlay = || tree([("/work", Layer::Overlay(vec![Layer::host(host.path())]))]);
-    for (name, last) in SCRIPTS {
-        passes(overlay(), name, &["/work"], last);
+    let overlay = || build.tree([("/work", Layer::Overlay(vec![Layer::host(host.path())]))]);
+    for (name, last) in build.scripts() {
+        build.passes(overlay(), name, &["/work"], last);
     }
     // What stands in the lower layer, changed in every way.
     let ns = overlay();
@@ -129,17 +187,29 @@ print(sorted(os.listdir()), sorted(os.listdir('moved')), os.stat('moved/b/three.
 shutil.rmtree('moved')
 print(sorted(os.listdir()))
 ";
-    let stdout = python(ns).args(["-c", code]).run().ok();
+    let stdout = build.guest(ns).args(["-c", code]).run().ok();
     assert_eq!(stdout, "['moved', 'new', 'one.txt'] ['b', 'hard.txt', 'two.txt'] 1.0\n['new', 'one.txt']\n");
     assert_eq!(snapshot(host.path()), before);
 }
 
 #[test]
+fn scripts_on_an_overlay_leave_the_host_as_it_was_on_wasi() {
+    scripts_on_an_overlay_leave_the_host_as_it_was(Wasi);
+}
+
+#[test]
+fn scripts_on_an_overlay_leave_the_host_as_it_was_on_emscripten() {
+    scripts_on_an_overlay_leave_the_host_as_it_was(Emscripten);
+}
+
+#[test]
 fn errors_have_their_numbers() {
-    let (host, read_only) = (real::scratch().unwrap(), real::scratch().unwrap());
-    for layer in [Layer::Memory, Layer::host_writable(host.path()), Layer::Overlay(vec![Layer::host(read_only.path())])] {
-        let ns = tree([("/work", layer), ("/other", Layer::Memory), ("/fixed", Layer::host(read_only.path()))]);
-        passes(ns, "errors", &["/work", "/other", "/fixed"], "OK errors 76 cases EXDEV EROFS");
+    for (build, last) in [(Wasi, "OK errors 76 cases EXDEV EROFS"), (Emscripten, "OK errors 72 cases EXDEV EROFS")] {
+        let (host, read_only) = (real::scratch().unwrap(), real::scratch().unwrap());
+        for layer in [Layer::Memory, Layer::host_writable(host.path()), Layer::Overlay(vec![Layer::host(read_only.path())])] {
+            let ns = build.tree([("/work", layer), ("/other", Layer::Memory), ("/fixed", Layer::host(read_only.path()))]);
+            build.passes(ns, "errors", &["/work", "/other", "/fixed"], last);
+        }
     }
 }
 
@@ -157,17 +227,19 @@ fn package(method: zip::CompressionMethod) -> Vec<u8> {
 #[test]
 fn packages_are_imported_from_a_host_directory_and_from_zip_trees() {
     let zip = |method| Layer::ZipBytes("pkg.zip".to_owned(), package(method).into());
-    let ns = tree([
-        ("/host", Layer::host(fixtures().join("pkg"))),
-        ("/stored", zip(zip::CompressionMethod::Stored)),
-        ("/deflated", zip(zip::CompressionMethod::Deflated)),
-        ("/overlay", Layer::Overlay(vec![zip(zip::CompressionMethod::Deflated)])),
-    ]);
-    let places = ["/host", "/stored", "/deflated", "/overlay"];
-    let ran = script(ns, "imports", &["/tmp", places[0], places[1], places[2], places[3]]);
-    let mut wanted: String = places.iter().map(|place| format!("{place}/greet/__init__.py\n")).collect();
-    wanted.push_str("OK imports 4 places\n");
-    assert_eq!(ran.ok(), wanted);
+    for build in [Wasi, Emscripten] {
+        let ns = build.tree([
+            ("/host", Layer::host(fixtures().join("pkg"))),
+            ("/stored", zip(zip::CompressionMethod::Stored)),
+            ("/deflated", zip(zip::CompressionMethod::Deflated)),
+            ("/overlay", Layer::Overlay(vec![zip(zip::CompressionMethod::Deflated)])),
+        ]);
+        let places = ["/host", "/stored", "/deflated", "/overlay"];
+        let ran = build.script(ns, "imports", &["/tmp", places[0], places[1], places[2], places[3]]);
+        let mut wanted: String = places.iter().map(|place| format!("{place}/greet/__init__.py\n")).collect();
+        wanted.push_str("OK imports 4 places\n");
+        assert_eq!(ran.ok(), wanted);
+    }
 }
 
 /// The library that CPython carries, as an archive of a tree, made once.

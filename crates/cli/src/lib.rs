@@ -16,7 +16,7 @@ pub mod module;
 mod pack;
 mod plan;
 mod progress;
-mod pyodide;
+pub mod pyodide;
 mod python;
 mod run;
 mod terminal;

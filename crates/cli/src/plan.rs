@@ -153,6 +153,10 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     let mut env = variables(&plan.env);
     if args.pyodide {
         python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+        // Its other prompt draws the line itself, for which the terminal would have to hand on each key; it tries that again and again.
+        if env.get(b"PYTHON_BASIC_REPL").is_none() {
+            env.set(b"PYTHON_BASIC_REPL", b"1");
+        }
     } else {
         plan.module = fetch::runtime(&fetch::CPYTHON, args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;

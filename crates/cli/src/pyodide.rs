@@ -77,7 +77,15 @@ impl Pyodide {
     /// # Errors
     /// What is missing to fetch or convert it, and what to do.
     pub fn cached() -> Result<Self> {
-        Pyodide::with(&CacheDir::open()?, "npm".as_ref(), &["node".into(), "nodejs".into()])
+        Pyodide::fetched(&CacheDir::open()?)
+    }
+
+    /// The same from this cache.
+    ///
+    /// # Errors
+    /// As [`cached`](Pyodide::cached).
+    pub fn fetched(cache: &CacheDir) -> Result<Self> {
+        Pyodide::with(cache, "npm".as_ref(), &["node".into(), "nodejs".into()])
     }
 
     fn with(cache: &CacheDir, npm: &OsStr, node: &[OsString]) -> Result<Self> {
@@ -108,7 +116,8 @@ impl Pyodide {
     }
 
     /// The archive of the package, under the name that Python looks for.
-    fn archive(&self) -> PathBuf {
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
         self.dir.join("archive/python314.zip")
     }
 
@@ -204,10 +213,10 @@ impl Pyodide {
 }
 
 /// Where CPython looks for its library.
-const HOME: &str = "/lib/python3.14";
+pub const HOME: &str = "/lib/python3.14";
 
 /// Where it looks for extensions, and complains when there is no such directory.
-const DYNAMIC: &str = "/lib/python3.14/lib-dynload";
+pub const DYNAMIC: &str = "/lib/python3.14/lib-dynload";
 
 fn layer(guest: &'static str, source: Source) -> Result<LayerSpec> {
     Ok(LayerSpec { guest: plan::fixed_path(guest)?, source, given: "--pyodide".to_owned() })

@@ -29,6 +29,94 @@ fn python_3_14_runs_code_scripts_and_standard_input() {
 }
 
 #[test]
+fn python_3_14_has_a_prompt_on_a_terminal() {
+    let scratch = Scratch::new();
+    scratch.says(&["--pyodide", "-c", "pass"]);
+    // Whatever the terminal is: a prompt that drew the line itself would never come to read one.
+    for options in [&["--pyodide"][..], &["--pyodide", "--env", "TERM=xterm"]] {
+        scratch.on_a_terminal(include_str!("common/prompt.py"), options);
+    }
+    let code = "import os; print(sorted(os.environ.items()))";
+    assert_eq!(scratch.says(&["--pyodide", "-c", code]), "[('HOME', '/'), ('PYTHON_BASIC_REPL', '1')]\n");
+    let args = ["--pyodide", "--env", "PYTHON_BASIC_REPL=", "-c", code];
+    assert_eq!(scratch.says(&args), "[('HOME', '/'), ('PYTHON_BASIC_REPL', '')]\n");
+}
+
+#[test]
+fn python_3_14_reads_a_program_or_a_conversation_from_a_pipe() {
+    let scratch = Scratch::new();
+    let done = feed(&mut scratch.python(&["--pyodide"]), b"x = 20\nprint(x + 1)\n1/0\nprint(x + 22)\n");
+    assert_eq!((done.code, done.out.as_str()), (Some(1), "21\n"), "{done:?}");
+    assert!(done.err.ends_with("  File \"<stdin>\", line 3, in <module>\nZeroDivisionError: division by zero\n"), "{done:?}");
+    // With -i each line is answered, and an error ends nothing.
+    let lines = b"x = 20\nx + 1\n1/0\ndef f():\n  return x\n\nf() + 22\n";
+    let done = feed(&mut scratch.python(&["--pyodide", "-q", "-i"]), lines);
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "21\n42\n"), "{done:?}");
+    assert!(done.err.contains(">>> ") && done.err.contains("... ") && done.err.contains("ZeroDivisionError"), "{done:?}");
+    let done = feed(&mut scratch.python(&["--pyodide", "-q", "-i", "-c", "y = 21"]), b"y * 2\nraise SystemExit(9)\n");
+    assert_eq!((done.code, done.out.as_str()), (Some(9), "42\n"), "{done:?}");
+}
+
+#[test]
+fn python_3_14_runs_modules_and_shows_where_an_error_was() {
+    let scratch = Scratch::new();
+    scratch.file("packages/pkg/__init__.py", "");
+    scratch.file("packages/pkg/__main__.py", "import sys\nprint(__name__, sys.argv[1:], __package__)\n");
+    let path = ["--pyodide", "--dir", "packages", "--env", "PYTHONPATH=/packages", "-m", "pkg", "a", "-b"];
+    assert_eq!(scratch.says(&path), "__main__ ['a', '-b'] pkg\n");
+    let done = finish(&mut scratch.python(&["--pyodide", "-m", "nothing"]));
+    assert!(done.code == Some(1) && done.err.contains("No module named nothing"), "{done:?}");
+    let text = "def inner():\n    return {}['key']\ntry:\n    inner()\nexcept KeyError as error:\n    raise ValueError('outer') from error\n";
+    scratch.file("wrong.py", text);
+    let done = finish(&mut scratch.python(&["--pyodide", "wrong.py"]));
+    let place = |line: u32, name: &str| format!("  File \"/script/wrong.py\", line {line}, in {name}\n");
+    assert_eq!(done.code, Some(1), "{done:?}");
+    for part in [&place(4, "<module>"), &place(2, "inner"), &place(6, "<module>"), "    return {}['key']\n", "KeyError: 'key'\n"]
+    {
+        assert!(done.err.contains(part), "{part}: {done:?}");
+    }
+    assert!(done.err.ends_with("ValueError: outer\n"), "{done:?}");
+    let done = finish(&mut scratch.python(&["--pyodide", "-c", "import sys; sys.exit('the last words')"]));
+    assert_eq!((done.code, done.err.as_str()), (Some(1), "the last words\n"), "{done:?}");
+}
+
+#[test]
+fn ctypes_loads_and_says_what_it_cannot_do() {
+    let code = "\
+import ctypes
+class Pair(ctypes.Structure):
+    _fields_ = [('number', ctypes.c_int), ('real', ctypes.c_double), ('small', ctypes.c_ubyte * 3)]
+pair = Pair(-1, 2.5, (1, 2, 3))
+print(pair.number, pair.real, list(pair.small), ctypes.sizeof(pair), bytes(pair)[:4])
+buffer = ctypes.create_string_buffer(b'hello')
+ctypes.memmove(buffer, b'HE', 2)
+ctypes.memset(ctypes.byref(buffer, 3), 46, 2)
+print(buffer.value, ctypes.string_at(buffer, 2), ctypes.wstring_at(ctypes.create_unicode_buffer('wide')))
+print(ctypes.cast(buffer, ctypes.POINTER(ctypes.c_ubyte))[0])
+address = ctypes.cast(ctypes._memmove_addr, ctypes.c_void_p).value
+for ty, argument in (ctypes.c_double, 1.5), (ctypes.c_int, 1):
+    try: ctypes.CFUNCTYPE(ty, ty)(address)(argument)
+    except SystemError as error: print(repr(error.__cause__))
+try: ctypes.CFUNCTYPE(ctypes.c_int)(1 << 30)()
+except SystemError as error: print(repr(error.__cause__))
+try: ctypes.CFUNCTYPE(ctypes.c_int)(lambda: 7)
+except RuntimeError as error: print(error)
+try: ctypes.CDLL('libc.so')
+except OSError as error: print(error)
+";
+    let done = finish(&mut Scratch::new().python(&["--pyodide", "-c", code]));
+    let refused =
+        "NotImplementedError('a function of this type cannot be called without JavaScript (env.ffi_call_js)')\n".repeat(3);
+    let expected = format!(
+        "-1 2.5 [1, 2, 3] 24 b'\\xff\\xff\\xff\\xff'\nb'HEl..' b'HE' wide\n72\n{refused}ffi_prep_closure failed with 2\n\
+         dynamic linking is not provided here (env._dlopen_js)\n"
+    );
+    assert_eq!((done.code, done.out.as_str()), (Some(0), expected.as_str()), "{done:?}");
+    let warning = "RuntimeWarning: a callback cannot be made without JavaScript (env.ffi_prep_closure_loc_js)";
+    assert!(done.err.contains(warning), "{done:?}");
+}
+
+#[test]
 fn python_3_14_takes_its_library_from_a_tree_or_from_the_archive() {
     let scratch = Scratch::new();
     let code = "import json; print(json.__file__)";

@@ -62,6 +62,14 @@ impl dyn Posix + '_ {
         answer!(self, Call::Pipe { nonblock: true }, Answer::Fds(read, write) => (read, write))
     }
 
+    pub fn pipe_size(&mut self, fd: Fd) -> Result<u64> {
+        answer!(self, Call::PipeSize(fd), Answer::Number(size) => size)
+    }
+
+    pub fn set_pipe_size(&mut self, fd: Fd, size: u32) -> Result<u64> {
+        answer!(self, Call::SetPipeSize(fd, size), Answer::Number(size) => size)
+    }
+
     pub fn read(&mut self, fd: Fd, len: u32) -> Result<Vec<u8>> {
         self.readv(fd, &[len])
     }

@@ -140,6 +140,10 @@ impl Native {
                 flags.set(OFlags::NONBLOCK, status.nonblock);
                 done(fs::fcntl_setfl(self.fd(fd)?, flags))
             }
+            Call::PipeSize(fd) => Ok(Answer::Number(rustix::pipe::fcntl_getpipe_size(self.fd(fd)?)? as u64)),
+            Call::SetPipeSize(fd, size) => {
+                Ok(Answer::Number(rustix::pipe::fcntl_setpipe_size(self.fd(fd)?, size as usize)? as u64))
+            }
             Call::Sync(fd) => done(fs::fsync(self.fd(fd)?)),
             Call::Allocate { fd, offset, len } => done(fs::fallocate(self.fd(fd)?, fs::FallocateFlags::empty(), offset, len)),
             Call::Stat(_) | Call::Truncate { .. } | Call::Chmod { .. } | Call::Chown { .. } | Call::Utimens { .. } => {

@@ -210,6 +210,8 @@ pub enum Call {
     Status(Fd),
     SetStatus(Fd, Status),
     Pipe { nonblock: bool },
+    PipeSize(Fd),
+    SetPipeSize(Fd, u32),
     Read { fd: Fd, lens: Vec<u32> },
     Pread { fd: Fd, lens: Vec<u32>, offset: u64 },
     Write { fd: Fd, bufs: Vec<Vec<u8>> },

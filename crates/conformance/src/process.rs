@@ -40,6 +40,8 @@ impl Posix for Process {
                 let (read, write) = self.pipe(nonblock, false)?;
                 Ok(Answer::Fds(read.raw(), write.raw()))
             }
+            Call::PipeSize(n) => Ok(Answer::Number(self.pipe_size(fd(n))? as u64)),
+            Call::SetPipeSize(n, size) => Ok(Answer::Number(self.set_pipe_size(fd(n), size)? as u64)),
             Call::Chdir(path) => self.chdir(&path).map(|()| Answer::Done),
             Call::Fchdir(n) => self.fchdir(fd(n)).map(|()| Answer::Done),
             Call::Getcwd => self.getcwd().map(Answer::Bytes),

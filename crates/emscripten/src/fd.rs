@@ -62,12 +62,14 @@ const F_OFD_GETLK: u32 = 36;
 const F_OFD_SETLK: u32 = 37;
 const F_OFD_SETLKW: u32 = 38;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
 const FD_CLOEXEC: u32 = 1;
 
 /// Everything that a descriptor, its open file and its file can be asked beside reading and writing.
 ///
 /// # Errors
-/// `EBADF`; `EINVAL` for an unknown command; `EFAULT`; `EMFILE`; those of [`Process::set_lock`](stratafs::Process::set_lock) and
+/// `EBADF`; `EINVAL` for an unknown command; `EFAULT`; `EMFILE`; those of [`Process::set_pipe_size`](stratafs::Process::set_pipe_size); those of [`Process::set_lock`](stratafs::Process::set_lock) and
 /// [`Process::lock_range`](stratafs::Process::lock_range).
 pub fn __syscall_fcntl64(cx: &mut Call<'_>, fd: Fd, cmd: u32, varargs: Varargs) -> Result<Outcome<u32>> {
     let file = &cx.process.descriptor(fd)?.file;
@@ -102,6 +104,11 @@ pub fn __syscall_fcntl64(cx: &mut Call<'_>, fd: Fd, cmd: u32, varargs: Varargs) 
             let at = Ptr::new(arg()?);
             let wait = matches!(cmd, F_SETLKW | F_SETLKW_SPLIT | F_OFD_SETLKW);
             return Ok(set_lock(cx, fd, holder(cmd), at, wait)?.map(|()| 0));
+        }
+        F_GETPIPE_SZ => u32::try_from(cx.process.pipe_size(fd)?).map_err(|_| Errno::EOVERFLOW)?,
+        F_SETPIPE_SZ => {
+            let bytes = arg()?;
+            u32::try_from(cx.process.set_pipe_size(fd, bytes)?).map_err(|_| Errno::EOVERFLOW)?
         }
         _ => return Err(Errno::EINVAL),
     }))

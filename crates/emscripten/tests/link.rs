@@ -79,6 +79,30 @@ fn python() -> Interface {
     )
 }
 
+/// CPython with `ctypes`.
+fn python_with_ctypes() -> Interface {
+    let mut interface = python();
+    interface.imports = [
+        import("ffi_call_js", func("i32 i32 i32 i32")),
+        import("ffi_closure_alloc_js", func("i32 i32 -> i32")),
+        import("ffi_closure_free_js", func("i32")),
+        import("ffi_prep_closure_loc_js", func("i32 i32 i32 i32 i32 -> i32")),
+    ]
+    .into();
+    let exports = [
+        ("malloc", func("i32 -> i32")),
+        ("free", func("i32")),
+        ("PyErr_SetString", func("i32 i32")),
+        ("PyErr_WarnEx", func("i32 i32 i32 -> i32")),
+        ("PyExc_NotImplementedError", ADDRESS),
+        ("PyExc_RuntimeWarning", ADDRESS),
+        ("PyGILState_Ensure", func("-> i32")),
+        ("PyGILState_Release", func("i32")),
+    ];
+    interface.exports.extend(exports.map(|(name, kind)| (name.to_owned(), kind)));
+    interface
+}
+
 fn refusal(interface: &Interface) -> String {
     Linkage::of(interface, HOST, true).expect_err("refused").to_string()
 }
@@ -258,6 +282,15 @@ fn who_answers_an_import() {
 }
 
 #[test]
+fn what_ctypes_calls_by_is_answered_where_an_error_can_be_told() {
+    let mut interface = python_with_ctypes();
+    assert_eq!(sources(&interface, true), [Source::Shim; 4]);
+    interface.exports.remove("PyErr_SetString");
+    let (missing, null) = (Source::Missing, Source::Shim);
+    assert_eq!(sources(&interface, true), [missing, null, missing, missing]);
+}
+
+#[test]
 fn functions_of_wasi_are_taken_from_wasi_only() {
     let of = |name: &str| sources(&program([import(name, func("i32 i32 -> i32"))]), true);
     static SOME: &[&[Function]] = &[FUNCTIONS];
@@ -347,7 +380,8 @@ fn known_names() -> Vec<String> {
         mp_js_repl_process_char exit emscripten_resize_heap emscripten_get_heap_max _mmap_js _munmap_js _msync_js __call_sighandler \
         _tzset_js __syscall_ioctl _emscripten_throw_longjmp invoke_vi invoke_iij invoke_ invoke_d dynCall_vi dynCall_iij getTempRet0 \
         setTempRet0 getaddrinfo __hiwire_deduplicate_new _maybe_poll_async emscripten_debugger emscripten_notify_memory_growth proc_exit \
-        fd_read args_get environ stack jumped 0 1";
+        fd_read args_get environ stack jumped ffi_call_js ffi_closure_alloc_js ffi_closure_free_js ffi_prep_closure_loc_js PyErr_SetString \
+        PyErr_WarnEx PyExc_NotImplementedError PyExc_RuntimeWarning PyGILState_Ensure PyGILState_Release 0 1";
     all.extend(text.split_whitespace().map(str::to_owned));
     all
 }
@@ -402,7 +436,7 @@ fn imports() -> impl Strategy<Value = Vec<Import>> {
 
 /// The right type of a name that the glue uses, mostly.
 fn usual_exports() -> Vec<(String, Kind)> {
-    let all = [program([]), python()];
+    let all = [program([]), python(), python_with_ctypes()];
     all.into_iter().flat_map(|interface| interface.exports).collect()
 }
 

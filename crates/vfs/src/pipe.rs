@@ -18,19 +18,27 @@ pub const PIPE_BUF: usize = 4096;
 pub struct Pipe {
     state: Mutex<State>,
     event: Arc<Event>,
-    capacity: usize,
+    /// The most that it may be made to hold.
+    most: usize,
     ino: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     bytes: VecDeque<u8>,
+    capacity: usize,
     readers: usize,
     writers: usize,
     /// How many writers and readers there ever were: an opener that waits for a peer must not miss one that came and went.
     writers_ever: u64,
     readers_ever: u64,
     changes: Changes,
+}
+
+impl State {
+    fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.bytes.len())
+    }
 }
 
 impl Pipe {
@@ -42,7 +50,8 @@ impl Pipe {
 
     /// A pipe that signals `event`, which others may share.
     pub(crate) fn signalling(capacity: usize, ino: u64, event: Arc<Event>) -> Arc<Self> {
-        Arc::new(Pipe { state: Mutex::default(), event, capacity: capacity.max(PIPE_BUF), ino })
+        let most = capacity.max(PIPE_BUF);
+        Arc::new(Pipe { state: Mutex::new(State { capacity: most, ..State::default() }), event, most, ino })
     }
 
     /// An end of the pipe, at once, whether or not anyone holds the other.
@@ -58,10 +67,6 @@ impl Pipe {
         drop(state);
         self.event.signal();
         PipeEnd { pipe: self.clone(), access, peers_ever, alone: peers == 0 }
-    }
-
-    fn room(&self, state: &State) -> usize {
-        self.capacity.saturating_sub(state.bytes.len())
     }
 
     /// Whether someone could read.
@@ -127,11 +132,11 @@ impl Stream for PipeEnd {
             return Ok(Outcome::Wait(Wait::new().or_event(&self.pipe.event, seen)));
         }
         let n = buf.len().min(state.bytes.len());
-        let full = self.pipe.room(&state) < PIPE_BUF;
+        let full = state.room() < PIPE_BUF;
         for (to, from) in buf.iter_mut().zip(state.bytes.drain(..n)) {
             *to = from;
         }
-        state.changes.write += u64::from(full && self.pipe.room(&state) >= PIPE_BUF);
+        state.changes.write += u64::from(full && state.room() >= PIPE_BUF);
         drop(state);
         if n > 0 {
             self.pipe.event.signal();
@@ -152,7 +157,7 @@ impl Stream for PipeEnd {
         if state.readers == 0 {
             return Err(Errno::EPIPE);
         }
-        let room = self.pipe.room(&state);
+        let room = state.room();
         if room < total.min(PIPE_BUF) {
             return Ok(Outcome::Wait(Wait::new().or_event(&self.pipe.event, seen)));
         }
@@ -177,7 +182,7 @@ impl Stream for PipeEnd {
         let hangup = reading && state.writers == 0 && !(self.alone && state.writers_ever == self.peers_ever);
         Readiness {
             readable: reading && (!state.bytes.is_empty() || hangup),
-            writable: self.access.write && (state.readers == 0 || self.pipe.room(&state) >= PIPE_BUF),
+            writable: self.access.write && (state.readers == 0 || state.room() >= PIPE_BUF),
             hangup,
             error: self.access.write && state.readers == 0,
             read_closed: false,
@@ -191,6 +196,29 @@ impl Stream for PipeEnd {
 
     fn changes(&self) -> Changes {
         self.pipe.state.lock().changes
+    }
+
+    fn pipe_size(&self) -> Option<usize> {
+        Some(self.pipe.state.lock().capacity)
+    }
+
+    fn set_pipe_size(&self, bytes: u32) -> Result<usize> {
+        // As Linux: whole pages, whose number is a power of two.
+        let size = bytes.checked_next_power_of_two().filter(|&size| size <= 1 << 31).ok_or(Errno::EINVAL)?;
+        let size = usize::try_from(size).map_err(|_| Errno::EINVAL)?.max(PIPE_BUF);
+        let mut state = self.pipe.state.lock();
+        if size > self.pipe.most {
+            return Err(Errno::EPERM);
+        }
+        if size < state.bytes.len() {
+            return Err(Errno::EBUSY);
+        }
+        let full = state.room() < PIPE_BUF;
+        state.capacity = size;
+        state.changes.write += u64::from(full && state.room() >= PIPE_BUF);
+        drop(state);
+        self.pipe.event.signal();
+        Ok(size)
     }
 
     fn stat(&self) -> Stat {

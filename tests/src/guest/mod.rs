@@ -15,7 +15,7 @@ use stratafs_abi::Tracer;
 
 pub use engines::Engine;
 pub use native::{Native, NativeRan, without_posix};
-pub use program::{Program, cache, cpython, micropython, micropython_wasi};
+pub use program::{Program, cache, cpython, micropython, micropython_wasi, pyodide, pyodide_library};
 
 /// How long any guest may run before it is taken for hung.
 const PATIENCE: Duration = Duration::from_secs(120);

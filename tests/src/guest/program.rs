@@ -1,11 +1,16 @@
 //! Where guest programs come from, and where what is made of them is kept.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use stratafs::overlay::Overlay;
+use stratafs::zipfs::ZipFs;
+use stratafs::{Budget, Layer, Limits, NodeRef};
 use stratafs_cli::cache::CacheDir;
 use stratafs_cli::fetch;
-use stratafs_cli::module::EngineKind;
+use stratafs_cli::module::{EngineKind, Module};
+use stratafs_cli::pyodide::{self, Pyodide};
 
 /// A guest program: a wasm module and its hash.
 pub struct Program {
@@ -93,11 +98,43 @@ pub fn cpython() -> &'static Program {
             Some(path) => fetch::runtime(&fetch::CPYTHON, Some(path.as_ref()), EngineKind::Wasmtime),
             None => fetch::fetched(&fetch::CPYTHON, cache()),
         };
-        let module = module.unwrap_or_else(|error| panic!("{error}"));
-        let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
-        let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
-        Program { name: "python".to_owned(), sha256, bytes }
+        python(&module.unwrap_or_else(|error| panic!("{error}")))
     })
+}
+
+fn python(module: &Module) -> Program {
+    let bytes = module.bytes().unwrap_or_else(|error| panic!("{error}")).to_vec();
+    let sha256 = module.sha256.unwrap_or_else(|| stratafs_wasmtime::image::sha256(&bytes));
+    Program { name: "python".to_owned(), sha256, bytes }
+}
+
+/// The pinned CPython for Emscripten, fetched and converted as the command does it, and the archive of its library.
+///
+/// # Panics
+/// When it cannot be had; says what to do then.
+#[must_use]
+pub fn pyodide() -> &'static (Program, PathBuf) {
+    static PROGRAM: OnceLock<(Program, PathBuf)> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let pyodide = Pyodide::fetched(cache()).unwrap_or_else(|error| panic!("{error}"));
+        (python(&pyodide.module()), pyodide.archive())
+    })
+}
+
+/// Where [`pyodide()`] looks for its library, and the library: an overlay that all its guests share, so that what one has compiled serves the next.
+///
+/// # Panics
+/// As [`pyodide()`].
+#[must_use]
+pub fn pyodide_library() -> [(&'static str, Layer); 2] {
+    static LIBRARY: OnceLock<NodeRef> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
+        let path = &pyodide().1;
+        let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let archive = ZipFs::from_file("python314.zip", file, &Limits::default()).unwrap_or_else(|error| panic!("{error}"));
+        NodeRef::root_of(&Overlay::in_memory(vec![NodeRef::root_of(&archive)], Budget::unlimited(), &Limits::default()))
+    });
+    [(pyodide::HOME, Layer::Node(library.clone())), (pyodide::DYNAMIC, Layer::Memory)]
 }
 
 /// The pinned MicroPython, fetched as the command fetches it: the one for Emscripten.

@@ -18,7 +18,8 @@ use stratafs::overlay::Overlay;
 use stratafs::stream::CapturedOutput;
 use stratafs::zipfs::ZipFs;
 use stratafs::{Budget, Limits, Namespace, NodeRef, Tree};
-use stratafs_tests::guest::{Ended, Engine, Guest, cpython};
+use stratafs_cli::pyodide;
+use stratafs_tests::guest::{self, Ended, Engine, Guest, cpython};
 
 use list::{Group, List};
 use run::{Died, Outcome, Ran, Test};
@@ -58,8 +59,19 @@ struct Runtime {
     home: &'static str,
     /// The library with the package `test` in it; what one guest leaves there, compiled modules, serves the next.
     library: fn() -> NodeRef,
+    /// Directories that it misses when they are not there.
+    empty: &'static [&'static str],
     /// The slowest first.
     modules: &'static [&'static str],
+    /// Modules that touch no files, which run in memory alone.
+    fileless: &'static [&'static str],
+}
+
+impl Runtime {
+    fn modules_at(&self, place: Place) -> impl Iterator<Item = &'static str> {
+        let fileless = if place == Place::Memory { self.fileless } else { &[] };
+        fileless.iter().chain(self.modules).copied()
+    }
 }
 
 static WASI: Runtime = Runtime {
@@ -71,6 +83,8 @@ static WASI: Runtime = Runtime {
         static LIBRARY: OnceLock<NodeRef> = OnceLock::new();
         LIBRARY.get_or_init(|| below_memory(&[tests(&WASI), carried_library()])).clone()
     },
+    empty: &[],
+    fileless: &[],
     modules: &[
         "test_io",
         "test_zipfile",
@@ -107,11 +121,77 @@ static WASI: Runtime = Runtime {
     ],
 };
 
+static PYODIDE: Runtime = Runtime {
+    name: "pyodide",
+    list: "pyodide-3.14.txt",
+    guest: |ns| Guest::new(&guest::pyodide().0, Engine::wasmtime(), ns),
+    home: pyodide::HOME,
+    library: || {
+        static LIBRARY: OnceLock<NodeRef> = OnceLock::new();
+        // Its own `_pyio` goes before that of the tests' version.
+        LIBRARY.get_or_init(|| below_memory(&[archive(&guest::pyodide().1), tests(&PYODIDE)])).clone()
+    },
+    empty: &[pyodide::DYNAMIC],
+    modules: &[
+        "test_zipfile",
+        "test_io",
+        "test_pathlib",
+        "test_tarfile",
+        "test_poll",
+        "test_selectors",
+        "test_select",
+        "test_mmap",
+        "test_os",
+        "test_shutil",
+        "test_runpy",
+        "test_import",
+        "test_glob",
+        "test_tempfile",
+        "test_fcntl",
+        "test_file",
+        "test_fileio",
+        "test_posix",
+        "test_posixpath",
+        "test_genericpath",
+        "test_stat",
+        "test_largefile",
+        "test_mailbox",
+        "test_fileinput",
+        "test_filecmp",
+        "test_gzip",
+        "test_linecache",
+        "test_compileall",
+        "test_py_compile",
+        "test_zipimport",
+        "test_unicode_file",
+        "test_unicode_file_functions",
+    ],
+    fileless: &[
+        "test_asyncio.test_tasks",
+        "test_asyncio.test_selector_events",
+        "test_asyncio.test_taskgroups",
+        "test_asyncio.test_sock_lowlevel",
+        "test_asyncio.test_streams",
+        "test_asyncio.test_waitfor",
+        "test_asyncio.test_locks",
+        "test_asyncio.test_runners",
+        "test_asyncio.test_timeouts",
+        "test_asyncio.test_queues",
+        "test_asyncio.test_pep492",
+        "test_asyncio.test_context",
+        "test_asyncio.test_protocols",
+        "test_asyncio.test_transports",
+    ],
+};
+
 /// The archive with the tests that a runtime runs.
 fn tests(runtime: &Runtime) -> Arc<ZipFs> {
-    let path = package::archive(runtime.modules);
-    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    ZipFs::from_file("cpython-tests.zip", file, &Limits::default()).unwrap_or_else(|error| panic!("{error}"))
+    archive(&package::archive(&[runtime.modules, runtime.fileless].concat()))
+}
+
+fn archive(path: &Path) -> Arc<ZipFs> {
+    let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    ZipFs::from_file("archive.zip", file, &Limits::default()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The archive with the library that the WASI build carries inside. There, the guest's C library answers for it, and says ENOTSUP
@@ -138,7 +218,7 @@ fn compare(runtime: &Runtime, place: Place) {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let list = List::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
     let _turn = TURN.lock();
-    let todo = Mutex::new(runtime.modules.iter().copied().collect::<VecDeque<_>>());
+    let todo = Mutex::new(runtime.modules_at(place).collect::<VecDeque<_>>());
     let (wrong, log) = (Mutex::new(Vec::new()), Mutex::new(String::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
@@ -154,22 +234,26 @@ fn compare(runtime: &Runtime, place: Place) {
     let log = log.into_inner();
     let log_path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cpython-{}-{}.txt", runtime.name, place.name()));
     std::fs::write(&log_path, &log).unwrap_or_else(|error| panic!("{}: {error}", log_path.display()));
-    println!("{} on {}: {}", runtime.name, place.name(), summary(&list, place, &log));
+    println!("{} on {}: {}", runtime.name, place.name(), summary(runtime, &list, place, &log));
     let wrong = wrong.into_inner();
     let shown = path.file_name().unwrap_or_default().display();
     assert!(wrong.is_empty(), "{} on {} and {shown} differ:\n\n{}", runtime.name, place.name(), wrong.join("\n"));
 }
 
 /// How many tests became what, and what those that did not pass are listed under.
-fn summary(list: &List, place: Place, log: &str) -> String {
+fn summary(runtime: &Runtime, list: &List, place: Place, log: &str) -> String {
     let count = |outcome: Outcome| {
         let outcome = format!("{outcome:?}");
         log.lines().filter(|line| line.split('\t').nth(1) == Some(&outcome)).count()
     };
-    let group = |group: Group| list.known.iter().filter(|known| known.is_at(place) && known.group == group).count();
+    let group = |group: Group| {
+        let known = runtime.modules_at(place).flat_map(|module| list.of(module, place));
+        known.filter(|known| known.group == group).count()
+    };
     let (passed, skipped) = (count(Outcome::Passed), count(Outcome::Skipped));
     let (version, lacks, stack) = (group(Group::Version), group(Group::Lacks), group(Group::Stack));
-    format!("{passed} passed, {skipped} skipped; listed: version {version}, lacks {lacks}, stack {stack}")
+    let left_out = group(Group::LeftOut);
+    format!("{passed} passed, {skipped} skipped; listed: version {version}, lacks {lacks}, stack {stack}, left out {left_out}")
 }
 
 /// Runs one module, and each of its tests that the guest does not survive; what differs from the list comes back.
@@ -239,6 +323,21 @@ fn wasi_on_an_overlay() {
 #[test]
 fn wasi_on_a_writable_host_directory() {
     compare(&WASI, Place::Host);
+}
+
+#[test]
+fn pyodide_in_memory() {
+    compare(&PYODIDE, Place::Memory);
+}
+
+#[test]
+fn pyodide_on_an_overlay() {
+    compare(&PYODIDE, Place::Overlay);
+}
+
+#[test]
+fn pyodide_on_a_writable_host_directory() {
+    compare(&PYODIDE, Place::Host);
 }
 
 #[test]

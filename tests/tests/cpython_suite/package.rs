@@ -23,7 +23,7 @@ const TOP: &str = "usr/lib/python3.11";
 const TAKEN: [&str; 2] = ["test", "_pyio.py"];
 
 /// Modules of tests that others import. The rest of those that are not run is left out: one test compiles all that it finds.
-const IMPORTED: [&str; 1] = ["test_dbm"];
+const IMPORTED: [&str; 2] = ["test_dbm", "test_importlib"];
 
 /// A directory of the host that holds both packages already.
 const GIVEN: &str = "STRATAFS_CPYTHON_TESTS";
@@ -36,6 +36,7 @@ pub fn archive(modules: &[&str]) -> PathBuf {
     let dir = cache().runtimes().unwrap_or_else(|error| panic!("{error}"));
     let mut modules = [&IMPORTED, modules].concat();
     modules.sort_unstable();
+    modules.dedup();
     let [a, b, c, d, ..] = stratafs_wasmtime::image::sha256(modules.join(" ").as_bytes());
     let path = dir.join(format!("cpython-tests-{VERSION}-{a:02x}{b:02x}{c:02x}{d:02x}.zip"));
     if !path.is_file() {
@@ -109,7 +110,8 @@ fn run(command: &mut Command) -> Result<(), String> {
 fn pack(top: &Path, modules: &[&str], dir: &Path, path: &Path) -> std::io::Result<()> {
     let is_left_out = |path: &Path| {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        name.starts_with("test_") && path.parent() == Some(&top.join("test")) && !modules.contains(&name.as_ref())
+        let is_taken = || modules.iter().any(|module| module.split('.').next() == Some(&name));
+        name.starts_with("test_") && path.parent() == Some(&top.join("test")) && !is_taken()
     };
     let mut zip = zip::ZipWriter::new(NamedTempFile::new_in(dir)?);
     let mut todo: Vec<PathBuf> = TAKEN.iter().map(|name| top.join(name)).collect();

@@ -65,10 +65,13 @@ fn guest(runtime: &Runtime, place: Place, module: &str, how: &str, ids: &[&str],
         Place::Overlay => Layer::Overlay(vec![Layer::host(host.path())]),
         Place::Host => Layer::host_writable(host.path()),
     };
-    let tree = Tree::new(Limits::default())
+    let mut tree = Tree::new(Limits::default())
         .layer("/suite", Layer::host(crate::fixtures()))
         .layer(runtime.home, Layer::Node((runtime.library)()))
         .layer("/work", work);
+    for empty in runtime.empty {
+        tree = tree.layer(*empty, Layer::Memory);
+    }
     let stdout = CapturedOutput::new(64 << 20);
     let module = format!("test.{module}");
     let ran = (runtime.guest)(tree.build().expect("the tree is built"))

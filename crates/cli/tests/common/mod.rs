@@ -60,6 +60,16 @@ impl Scratch {
         self.stratafs(&[&["python"], args].concat())
     }
 
+    /// Has this Python script of the host drive `stratafs python` with these options.
+    pub fn on_a_terminal(&self, script: &str, options: &[&str]) {
+        let script = self.file("terminal.py", script);
+        let mut command = Command::new("python3");
+        command.arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).args(options);
+        command.env("STRATAFS_CACHE", cache()).env_remove("STRATAFS_PYTHON");
+        let done = finish(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        assert_eq!(done.code, Some(0), "{done:?}");
+    }
+
     /// Runs `stratafs python` with these arguments, and answers its output when it ended well.
     pub fn says(&self, args: &[&str]) -> String {
         let done = finish(&mut self.python(args));

@@ -31,6 +31,8 @@ cases! {
     an_empty_pipe_is_eagain_and_a_closed_one_the_end,
     a_pipe_without_readers_is_epipe,
     a_full_pipe_is_eagain,
+    a_pipe_has_a_size_that_is_changed,
+    what_is_no_pipe_has_no_size_of_one,
     a_pipe_does_not_seek,
     a_pipe_does_not_read_its_writing_end,
     a_pipe_has_the_kind_of_a_fifo,
@@ -258,6 +260,30 @@ fn a_full_pipe_is_eagain(os: &mut dyn Posix) {
     assert_eq!(os.write(write, "x"), Err(EAGAIN));
     assert_eq!(os.read(read, 65_536).unwrap().len(), 65_536);
     assert_eq!(os.write(write, "x"), Ok(1));
+}
+
+fn a_pipe_has_a_size_that_is_changed(os: &mut dyn Posix) {
+    let (read, write) = os.pipe().unwrap();
+    assert_eq!((os.pipe_size(read), os.pipe_size(write)), (Ok(65_536), Ok(65_536)));
+    for (asked, given) in [(0, 4096), (1, 4096), (4096, 4096), (4097, 8192), (32_768, 32_768), (40_000, 65_536), (8192, 8192)] {
+        assert_eq!(os.set_pipe_size(write, asked), Ok(given), "{asked}");
+        assert_eq!(os.pipe_size(read), Ok(given));
+    }
+    assert_eq!(os.write(write, vec![7; 10_000]), Ok(8192));
+    assert_eq!(os.set_pipe_size(read, 4096), Err(EBUSY));
+    assert_eq!(os.set_pipe_size(read, 16_384), Ok(16_384));
+    assert_eq!(os.write(write, vec![7; 10_000]), Ok(8192));
+    assert_eq!(os.write(write, "x"), Err(EAGAIN));
+    assert_eq!(os.read(read, 20_000).unwrap().len(), 16_384);
+}
+
+fn what_is_no_pipe_has_no_size_of_one(os: &mut dyn Posix) {
+    let file = os.open("f", O_CREAT | O_RDWR).unwrap();
+    let root = os.open(".", O_DIRECTORY).unwrap();
+    for fd in [file, root, 99] {
+        assert_eq!(os.pipe_size(fd), Err(EBADF));
+        assert_eq!(os.set_pipe_size(fd, 4096), Err(EBADF));
+    }
 }
 
 fn a_pipe_does_not_seek(os: &mut dyn Posix) {

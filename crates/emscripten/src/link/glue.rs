@@ -3,176 +3,14 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use super::ctypes;
 use super::interface::{FuncType, Interface, Kind, Type};
+use super::pieces::{CTYPES, EXIT, HostCall, LINES, LONGJMP, MICROPYTHON, PIECES, PYTHON, Piece, START};
 use super::usual::is_usual;
-use super::{JUMPED, Refusal, STACK, WASI};
-use stratafs_abi::Abi;
+use super::{JUMPED, Refusal, STACK};
 
 /// How deep CPython may recurse, in bytes of its stack in the guest's memory. The engine's stack must outlast it: 16 times as many bytes do.
 pub const PYTHON_STACK: u32 = 2 << 20;
-
-/// A function of the host that the glue calls: module, name, name in the text, type.
-pub(super) type HostCall = (&'static str, &'static str, &'static str, &'static str);
-
-/// A few functions in WebAssembly's text format that are taken together or not at all.
-struct Piece {
-    /// The imports that it answers: name and type.
-    answers: &'static [(&'static str, &'static str)],
-    calls: &'static [HostCall],
-    /// Exports of the guest that it cannot do without.
-    needs: &'static [&'static str],
-    /// Exports of the guest that it makes use of.
-    likes: &'static [&'static str],
-    text: &'static [&'static str],
-}
-
-static EXIT: Piece = Piece {
-    answers: &[("exit", "i32")],
-    calls: &[(WASI, "proc_exit", "proc_exit", "i32")],
-    needs: &[],
-    likes: &["__funcs_on_exit", "__stdio_exit", "fflush"],
-    text: &[include_str!("wat/exit.wat")],
-};
-
-static PYTHON: Piece = Piece {
-    answers: &[("_PyEM_TrampolineCall_JS", "i32 i32 i32 i32 -> i32")],
-    calls: &[],
-    needs: &[
-        "memory",
-        "__indirect_function_table",
-        "_PyRuntime",
-        "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET",
-        "emscripten_stack_get_base",
-        "emscripten_stack_set_limits",
-        "Py_BytesMain",
-    ],
-    likes: &[],
-    text: &[include_str!("wat/python.wat")],
-};
-
-static MICROPYTHON: Piece = Piece {
-    answers: &[],
-    calls: &[
-        (crate::Glue::MODULE, "micropython_source", "micropython_source", "i32 i32 i32 -> i32"),
-        (crate::Glue::MODULE, "micropython_raised", "micropython_raised", "i32 i32 -> i32"),
-        (WASI, "fd_read", "fd_read", "i32 i32 i32 i32 -> i32"),
-    ],
-    needs: &["memory", "mp_js_init", "proxy_c_init", "mp_js_do_exec", "mp_js_repl_init", "mp_js_repl_process_char", "malloc"],
-    likes: &[],
-    text: &[include_str!("wat/micropython.wat")],
-};
-
-static LINES: Piece = Piece {
-    answers: &[("__syscall_ioctl", "i32 i32 i32 -> i32")],
-    calls: &[("env", "__syscall_ioctl", "ioctl", "i32 i32 i32 -> i32")],
-    needs: &[],
-    likes: &[],
-    text: &[include_str!("wat/lines.wat")],
-};
-
-static START: Piece = Piece {
-    answers: &[],
-    calls: &[
-        (WASI, "args_get", "args_get", "i32 i32 -> i32"),
-        (WASI, "args_sizes_get", "args_sizes_get", "i32 i32 -> i32"),
-        ("env", "abort", "abort", ""),
-        (crate::Glue::MODULE, "errno_at", "errno_at", "i32 -> i32"),
-    ],
-    needs: &["memory"],
-    likes: &[
-        "__errno_location",
-        "__wasm_call_ctors",
-        "malloc",
-        "_emscripten_stack_alloc",
-        "stackAlloc",
-        "main",
-        "__main_argc_argv",
-    ],
-    text: &[include_str!("wat/start.wat")],
-};
-
-static HEAP: Piece = Piece {
-    answers: &[("emscripten_resize_heap", "i32 -> i32"), ("emscripten_get_heap_max", "-> i32")],
-    calls: &[],
-    needs: &["memory"],
-    likes: &[],
-    text: &[include_str!("wat/heap.wat")],
-};
-
-const MAP_CALLS: &[HostCall] = &[
-    (crate::Glue::MODULE, "mmap", "mmap", "i32 i32 i32 i32 i32 i64 -> i32"),
-    (crate::Glue::MODULE, "munmap", "munmap", "i32 i32 -> i32"),
-    (crate::Glue::MODULE, "msync", "msync", "i32 i32 -> i32"),
-    (crate::Glue::MODULE, "sync_mappings", "sync_mappings", "-> i32"),
-];
-const MAP_LIKES: &[&str] = &["emscripten_builtin_free", "free"];
-
-static MMAP: Piece = Piece {
-    answers: &[
-        ("_mmap_js", "i32 i32 i32 i32 i64 i32 i32 -> i32"),
-        ("_munmap_js", "i32 i32 i32 i32 i32 i64 -> i32"),
-        ("_msync_js", "i32 i32 i32 i32 i32 i64 -> i32"),
-    ],
-    calls: MAP_CALLS,
-    needs: &["memory", "emscripten_builtin_memalign"],
-    likes: MAP_LIKES,
-    text: &[include_str!("wat/mmap.wat"), include_str!("wat/mmap_current.wat")],
-};
-
-static MMAP_SPLIT: Piece = Piece {
-    answers: &[
-        ("_mmap_js", "i32 i32 i32 i32 i32 i32 i32 -> i32"),
-        ("_munmap_js", "i32 i32 i32 i32 i32 i32 -> i32"),
-        ("_msync_js", "i32 i32 i32 i32 -> i32"),
-    ],
-    calls: MAP_CALLS,
-    needs: &["memory", "emscripten_builtin_memalign"],
-    likes: MAP_LIKES,
-    text: &[include_str!("wat/mmap.wat"), include_str!("wat/mmap_split.wat")],
-};
-
-static SIGNAL: Piece = Piece {
-    answers: &[("__call_sighandler", "i32 i32")],
-    calls: &[],
-    needs: &["__indirect_function_table"],
-    likes: &[],
-    text: &[include_str!("wat/signal.wat")],
-};
-
-static NAMES: Piece = Piece {
-    answers: &[("getaddrinfo", "i32 i32 i32 i32 -> i32")],
-    calls: &[(crate::Glue::MODULE, "addrinfo", "addrinfo", "i32 i32 i32 i32 i32 -> i32")],
-    needs: &["memory", "malloc", "free"],
-    likes: &[],
-    text: &[include_str!("wat/names.wat")],
-};
-
-static DLOPEN: Piece = Piece {
-    answers: &[("_dlopen_js", "i32 -> i32"), ("_dlsym_js", "i32 i32 i32 -> i32")],
-    calls: &[],
-    needs: &["memory", "malloc", "free", "__dl_seterr"],
-    likes: &[],
-    text: &[include_str!("wat/dlopen.wat")],
-};
-
-static TZSET: Piece = Piece {
-    answers: &[("_tzset_js", "i32 i32 i32")],
-    calls: &[("env", "_tzset_js", "tzset", "i32 i32 i32 i32")],
-    needs: &["memory", "malloc"],
-    likes: &[],
-    text: &[include_str!("wat/tzset.wat")],
-};
-
-static LONGJMP: Piece = Piece {
-    answers: &[("_emscripten_throw_longjmp", "")],
-    calls: &[],
-    needs: &[],
-    likes: &[],
-    text: &[include_str!("wat/longjmp.wat")],
-};
-
-/// The pieces that answer imports.
-static PIECES: [&Piece; 11] = [&EXIT, &HEAP, &MMAP, &MMAP_SPLIT, &SIGNAL, &PYTHON, &LINES, &NAMES, &DLOPEN, &TZSET, &LONGJMP];
 
 /// A name as WebAssembly's text format has it between quotes.
 fn quoted(name: &str) -> String {
@@ -246,7 +84,8 @@ impl<'a> Glue<'a> {
             let answers = piece.answers.iter().any(|(own, own_ty)| *own == name && FuncType::of(own_ty) == *ty);
             answers && piece.needs.iter().all(|need| self.exports(need))
         })?;
-        if std::ptr::eq(piece, &LINES) && self.flushes() || std::ptr::eq(piece, &LONGJMP) && !self.exceptions {
+        let is = |other: &Piece| std::ptr::eq(piece, other);
+        if is(&LINES) && self.flushes() || (is(&LONGJMP) || is(&CTYPES)) && !self.exceptions {
             return None;
         }
         self.take(piece);
@@ -466,7 +305,8 @@ impl<'a> Glue<'a> {
         for piece in &self.taken {
             piece.text.iter().for_each(|part| self.fill(part, &mut pieces));
         }
-        text += &pieces.replace("%HEAP_MAX%", &self.heap_max().to_string()).replace("%PYTHON_STACK%", &PYTHON_STACK.to_string());
+        pieces = pieces.replace("%HEAP_MAX%", &self.heap_max().to_string()).replace("%PYTHON_STACK%", &PYTHON_STACK.to_string());
+        text += &ctypes::fill(pieces);
         text += &self.invokes;
         self.resolution(&mut text)?;
         let _ = writeln!(text, "(elem (table $slots) (i32.const 0) func {}))", self.slots.join(" "));

@@ -14,8 +14,10 @@
 //! browser and calls none of them.
 
 mod answers;
+mod ctypes;
 mod glue;
 mod interface;
+mod pieces;
 mod shim;
 mod usual;
 

@@ -4,6 +4,10 @@ use super::interface::{FuncType, Kind, Type};
 
 /// The functions of C's library and of the interpreters, with their types.
 static FUNCTIONS: &[(&str, &str)] = &[
+    ("PyErr_SetString", "i32 i32"),
+    ("PyErr_WarnEx", "i32 i32 i32 -> i32"),
+    ("PyGILState_Ensure", "-> i32"),
+    ("PyGILState_Release", "i32"),
     ("Py_BytesMain", "i32 i32 -> i32"),
     ("__errno_location", "-> i32"),
     ("__funcs_on_exit", ""),
@@ -35,7 +39,8 @@ static FUNCTIONS: &[(&str, &str)] = &[
 ];
 
 /// The addresses of variables.
-static VARIABLES: &[&str] = &["_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", "_PyRuntime"];
+static VARIABLES: &[&str] =
+    &["PyExc_NotImplementedError", "PyExc_RuntimeWarning", "_PyEM_EMSCRIPTEN_TRAMPOLINE_OFFSET", "_PyRuntime"];
 
 /// Whether an export that the glue calls by its name is what Emscripten exports under it.
 pub(super) fn is_usual(name: &str, export: Option<&Kind>) -> bool {

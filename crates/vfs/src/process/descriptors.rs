@@ -144,4 +144,21 @@ impl Process {
         file.set_status(flags);
         Ok(())
     }
+
+    /// How many bytes a pipe holds.
+    ///
+    /// # Errors
+    /// `EBADF`, also for what is no pipe.
+    pub fn pipe_size(&self, fd: Fd) -> Result<usize> {
+        self.fds.get(fd)?.file.as_stream().and_then(|stream| stream.pipe_size()).ok_or(Errno::EBADF)
+    }
+
+    /// Has a pipe hold at least so many bytes; answers how many it holds now, a power of two. It may not hold more than when it was made
+    /// ([`Limits::pipe`](crate::Limits::pipe)).
+    ///
+    /// # Errors
+    /// `EBADF`, also for what is no pipe; `EINVAL` above 2 GiB; `EPERM` for more than it may hold; `EBUSY` when there are more bytes in it.
+    pub fn set_pipe_size(&mut self, fd: Fd, bytes: u32) -> Result<usize> {
+        self.fds.get(fd)?.file.as_stream().ok_or(Errno::EBADF)?.set_pipe_size(bytes)
+    }
 }

@@ -90,6 +90,20 @@ pub trait Stream: Send + Sync {
     /// Its attributes: a pipe's or a character device's.
     fn stat(&self) -> Stat;
 
+    /// How many bytes it holds, when it is a pipe.
+    fn pipe_size(&self) -> Option<usize> {
+        None
+    }
+
+    /// Has it hold at least so many bytes, when it is a pipe; answers how many it holds now.
+    ///
+    /// # Errors
+    /// `EBADF` when it is none; `EINVAL` above 2 GiB; `EPERM` above its bound; `EBUSY` when there are more bytes in it.
+    fn set_pipe_size(&self, bytes: u32) -> Result<usize> {
+        let _ = bytes;
+        Err(Errno::EBADF)
+    }
+
     /// The terminal's size, when it is one.
     fn terminal(&self) -> Option<TerminalSize> {
         None

@@ -63,7 +63,7 @@ fn pipes(t: &mut Table, args: &dyn Fn(u64, u64) -> Vec<u64>) {
 fn fcntl64(t: &mut Table) {
     let fd = t.open("/dir/file", RDWR).unwrap();
     let at = t.words(&[20]);
-    // F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, and unknown ones.
+    // F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, which is for pipes, and unknown ones.
     t.each("each command, and unknown ones", &[fd, 0, at], 1, &[0, 1, 2, 3, 4, 1030, 5, 8, 9, 1024, 1031, EVERY]);
     t.each("no argument", &[fd, 0, 0], 1, &[0, 2, 4]);
     t.each("an argument outside", &[fd, 0, OUTSIDE - 3], 1, &[0, 2, 4, 12, 13]);
@@ -73,9 +73,28 @@ fn fcntl64(t: &mut Table) {
     t.each("a place", &[place, 0, at], 1, &[0, 1, 3, 4, 12]);
     t.each("not open", &[99, 0, at], 1, &[0, 1, 2, 3, 4, 12, 13, 14, 1030]);
     locks(t, fd);
+    sizes(t);
     full(t);
     let zero = t.words(&[0]);
     let _ = t.row("no number left", &[0, 0, zero]);
+}
+
+fn sizes(t: &mut Table) {
+    const SET: u64 = 1031;
+    const GET: u64 = 1032;
+    let (read, write) = t.process.pipe(true, false).unwrap();
+    let (read, write) = (u64::from(read.raw()), u64::from(write.raw()));
+    let _ = t.row("the size of a pipe", &[read, GET, 0]);
+    for (what, size) in [("a size", 5000), ("none", 0), ("too much", 1 << 17), ("past 2 GiB", 0x8000_0001)] {
+        let at = t.words(&[size]);
+        let _ = t.row(what, &[write, SET, at]);
+    }
+    let _ = t.row("a size outside", &[write, SET, OUTSIDE - 3]);
+    let large = t.words(&[8192]);
+    let _ = t.row("a larger one", &[write, SET, large]);
+    t.process.write(stratafs::Fd::new(u32::try_from(write).unwrap()), &[std::io::IoSlice::new(&[7; 8192])]).unwrap();
+    let small = t.words(&[4096]);
+    let _ = t.row("smaller than what is in it", &[read, SET, small]);
 }
 
 /// A `struct flock`, and the word that points to it.
