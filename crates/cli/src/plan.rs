@@ -226,7 +226,7 @@ pub fn for_preinit(args: &PreinitArgs) -> Result<(Plan, &'static Recipe)> {
 }
 
 /// A plan of nothing.
-fn own(engine: EngineKind) -> Plan {
+pub(crate) fn own(engine: EngineKind) -> Plan {
     Plan {
         module: Module::default(),
         entry: Entry::Usual,
