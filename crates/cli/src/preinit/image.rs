@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::path::Path;
 
+use super::hash::Algorithm;
 use super::reseed::{Fixups, Value};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"Sta1");
@@ -34,7 +35,8 @@ pub struct StartImage {
 /// What the host gives.
 pub fn write(path: &Path, fresh: &[u8], now: &[u8], fixups: &Fixups) -> Result<u64> {
     let runs = changed(fresh, now);
-    let mut words = vec![MAGIC, word(now.len() / PAGE)?, fixups.secret_at];
+    let algorithm = u32::from(fixups.algorithm == Algorithm::Fnv);
+    let mut words = vec![MAGIC, word(now.len() / PAGE)?, algorithm, fixups.secret_at];
     let list = |words: &mut Vec<u32>, list: &[u32]| -> Result<()> {
         words.push(word(list.len())?);
         words.extend_from_slice(list);
@@ -140,7 +142,8 @@ impl StartImage {
             return None;
         }
         let len = u64::from(words.next()?) * PAGE as u64;
-        let mut fixups = Fixups { secret_at: words.next()?, values: words.list(Words::value)?, ..Fixups::default() };
+        let algorithm = if words.next()? == 0 { Algorithm::Sip } else { Algorithm::Fnv };
+        let mut fixups = Fixups { algorithm, secret_at: words.next()?, values: words.list(Words::value)?, ..Fixups::default() };
         fixups.cells = words.list(Words::pair)?;
         let runs = words.list(Words::pair)?;
         for all in [&mut fixups.keys, &mut fixups.sets, &mut fixups.tables] {

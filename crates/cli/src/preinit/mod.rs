@@ -1,11 +1,11 @@
 //! Interpreters that have already started when the guest is made: `stratafs preinit` keeps one's memory in the cache, and later guests begin
 //! with it. What is frozen with it, and what is made anew for each guest, stands in docs/RATIONALE.md.
 
+mod hash;
 mod heap;
 mod image;
 mod reseed;
 mod scan;
-mod siphash;
 
 use std::path::PathBuf;
 use std::sync::Arc;

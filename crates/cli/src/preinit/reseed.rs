@@ -1,7 +1,7 @@
 //! Gives a CPython that has started another hash secret: all kept hashes are made anew, and the tables that are ordered by them.
 
+use super::hash::{Algorithm, Key};
 use super::heap::Memory;
-use super::siphash::Key;
 
 /// A hash as it follows from the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,9 @@ pub enum Value {
 /// All that depends on the secret.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fixups {
-    /// Where the secret is.
+    /// The hash.
+    pub algorithm: Algorithm,
+    /// Where its secret is.
     pub secret_at: u32,
     /// The hashes.
     pub values: Vec<Value>,
@@ -46,7 +48,7 @@ impl Fixups {
     /// Gives the CPython in `memory` this secret. Nothing when the memory is not the one that was scanned.
     #[must_use]
     pub fn apply(&self, memory: &mut [u8], secret: &[u8; 24]) -> Option<()> {
-        let hashes = self.hashes(Memory(memory), Key::of(secret))?;
+        let hashes = self.hashes(Memory(memory), Key::of(self.algorithm, secret))?;
         let mut memory = Writer(memory);
         memory.put(self.secret_at, secret)?;
         for (at, value) in &self.cells {

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
-use super::heap::{Memory, TUPLE_HASH, Types};
+use super::hash::{Algorithm, Key};
+use super::heap::{DICT_KEYS, Memory, SIZE, TUPLE_HASH, Types};
 use super::reseed::{Fixups, Keys, Set, Table, Value, tuple_hash};
-use super::siphash::Key;
 
 /// Why an image cannot be given a new hash secret: to be put after its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,19 @@ pub fn scan(memory: Memory<'_>, secret_at: u32) -> Result<Fixups, Unknown> {
     let secret = memory.bytes(secret_at, 24).and_then(|secret| secret.as_array()).copied();
     let secret = secret.ok_or_else(|| Unknown("has no hash secret".to_owned()))?;
     let types = Types::of(memory).ok_or_else(|| Unknown("has no types of a 32-bit CPython".to_owned()))?;
-    let fixups = Fixups { secret_at, ..Fixups::default() };
+    // Whichever fits more strings: the other one fits none.
+    let fitting = |algorithm: &Algorithm| {
+        let key = Key::of(*algorithm, &secret);
+        types.strings(memory).filter(|&at| memory.string(at).is_some_and(|data| data.is_hashed(memory, key))).count()
+    };
+    let algorithm = [Algorithm::Sip, Algorithm::Fnv].into_iter().max_by_key(fitting).unwrap_or_default();
+    let (fixups, key) = (Fixups { algorithm, secret_at, ..Fixups::default() }, Key::of(algorithm, &secret));
     let mut found = Found { memory, types, fixups, strings: HashMap::new(), hashes: HashMap::new(), tuples: HashMap::new() };
-    found.texts(Key::of(&secret));
+    found.texts(key);
     found.tuples()?;
     found.keys()?;
     found.sets()?;
-    found.tables(Key::of(&secret))?;
+    found.tables(key)?;
     found.links()?;
     Ok(found.fixups)
 }
@@ -126,6 +132,7 @@ impl Found<'_> {
             return self.tuple(at, depth + 1);
         }
         match self.types.name(memory, at)? {
+            "str" | "bytes" if memory.field(at, SIZE) == Some(0) => Some((0, None)),
             "NoneType" => Some((0xfca8_6420, None)),
             "int" | "bool" => Some((int_hash(memory, at)?, None)),
             "type" | "function" | "object" => Some((pointer_hash(at), None)),
@@ -154,15 +161,20 @@ impl Found<'_> {
         if self.types.is_int(memory, key) && int_hash(memory, key).is_none_or(|own| own == hash) {
             return Ok(Origin::Fixed);
         }
-        if hash == 0 && memory.string(key).is_some_and(|data| data.len == 0) {
-            return Ok(Origin::Fixed);
-        }
         // An object whose hash is that of a name which it has, such as a member of an enumeration.
         if let Some(value) = self.hashes.get(&hash) {
             return Ok(Origin::Value(*value));
         }
-        let name = self.types.name(memory, key).unwrap_or("something that is no object");
-        Err(Unknown(format!("has a hash of a key that cannot be explained: {name} at {key:#x}")))
+        Err(Unknown(format!("has a hash of a key that cannot be explained: {} at {key:#x}", self.described(key))))
+    }
+
+    /// What a key is, for people.
+    fn described(&self, at: u32) -> String {
+        let name = |at| self.types.name(self.memory, at).unwrap_or("something that is no object");
+        match self.memory.items(at).filter(|_| self.types.is_tuple(self.memory, at)) {
+            Some(items) => format!("a tuple of {}", items.take(8).map(name).collect::<Vec<_>>().join(", ")),
+            None => name(at).to_owned(),
+        }
     }
 
     fn cell(&mut self, at: u32, key: u32) -> Result<(), Unknown> {
@@ -180,20 +192,36 @@ impl Found<'_> {
             if keys.fits(memory) != Some(true) {
                 continue;
             }
-            if let Some(cells) = keys.kept(memory) {
-                for (cell, key) in cells {
-                    self.cell(cell, key).map_err(|Unknown(why)| Unknown(format!("{why}, in a dictionary at {:#x}", keys.at)))?;
+            let before = self.fixups.cells.len();
+            let kept = keys.kept(memory).unwrap_or_default();
+            let explained = kept.into_iter().try_for_each(|(cell, key)| self.cell(cell, key));
+            match explained {
+                Err(Unknown(why)) if self.is_used(keys.at) => {
+                    return Err(Unknown(format!("{why}, in a dictionary at {:#x}", keys.at)));
                 }
+                // What a dictionary has left behind in freed memory: some of its keys are freed too.
+                Err(_) => self.fixups.cells.truncate(before),
+                Ok(()) => self.fixups.keys.push(keys.at),
             }
-            self.fixups.keys.push(keys.at);
         }
         Ok(())
+    }
+
+    /// Whether an object that is alive has this table.
+    fn is_used(&self, table: u32) -> bool {
+        let memory = self.memory;
+        let alive = |object: u32| memory.word(object).is_some_and(|references| references != 0);
+        let mut users = memory.places().filter(|&at| memory.word(at) == Some(table));
+        memory.word(table).is_some_and(|references| references != 0)
+            && users.any(|at| at.checked_sub(DICT_KEYS).is_some_and(alive))
     }
 
     fn sets(&mut self) -> Result<(), Unknown> {
         let memory = self.memory;
         let all: Vec<u32> = self.types.sets(memory).collect();
-        for set in all.into_iter().filter_map(|at| Set::at(memory, at)) {
+        // One without references has been freed.
+        let all = all.into_iter().filter(|&at| memory.word(at) != Some(0));
+        for set in all.filter_map(|at| Set::at(memory, at)) {
             let Some(entries) = set.entries(memory).filter(|entries| !entries.is_empty()) else { continue };
             if set.fits(memory) != Some(true) {
                 continue;
@@ -241,11 +269,12 @@ impl Found<'_> {
     fn links(&mut self) -> Result<(), Unknown> {
         let memory = self.memory;
         let all: Vec<u32> = self.types.links(memory).collect();
-        for link in all {
+        // One that is in use is the next of the one before it.
+        let next_of_last = |link: u32| memory.field(memory.field(link, 8)?, 12);
+        let used = |link: u32| next_of_last(link) == Some(link) && memory.word(link) != Some(0);
+        for link in all.into_iter().filter(|&link| used(link)) {
             let Some(key) = memory.field(link, 20) else { continue };
-            if self.types.name(memory, key).is_some() {
-                self.cell(link + 16, key)?;
-            }
+            self.cell(link + 16, key).map_err(|Unknown(why)| Unknown(format!("{why}, in a cache at {link:#x}")))?;
         }
         Ok(())
     }

@@ -50,6 +50,33 @@ static PYTHON: Piece = Piece {
     text: &[include_str!("wat/python.wat")],
 };
 
+/// What a guest does in `wat/started.wat` to have streams, environment and time zone of its own.
+const STARTED: &str = include_str!("wat/started.py");
+
+/// CPython 3.14, started once for many guests.
+static PYTHON_STARTED: Piece = Piece {
+    answers: &[],
+    calls: &[],
+    needs: &[
+        "PyConfig_Clear",
+        "PyConfig_InitPythonConfig",
+        "PyConfig_SetBytesArgv",
+        "PyConfig_SetBytesString",
+        "PyRun_SimpleString",
+        "PySys_SetArgvEx",
+        "Py_InitializeFromConfig",
+        "Py_RunMain",
+        "_Py_GetConfig",
+        "__emscripten_environ_constructor",
+        "__wasm_call_ctors",
+        "emscripten_stack_init",
+        "malloc",
+        "strlen",
+    ],
+    likes: &[],
+    text: &[include_str!("wat/started.wat")],
+};
+
 static MICROPYTHON: Piece = Piece {
     answers: &[],
     calls: &[
@@ -203,6 +230,9 @@ impl<'a> Glue<'a> {
         };
         if glue.is_python() {
             glue.take(&PYTHON);
+            if PYTHON_STARTED.needs.iter().all(|name| glue.exports(name) && is_usual(name, guest.exports.get(*name))) {
+                glue.take(&PYTHON_STARTED);
+            }
         } else if glue.is_micropython() {
             glue.take(&MICROPYTHON);
         }
@@ -458,7 +488,15 @@ impl<'a> Glue<'a> {
         for piece in &self.taken {
             piece.text.iter().for_each(|part| self.fill(part, &mut pieces));
         }
-        text += &pieces.replace("%HEAP_MAX%", &self.heap_max().to_string()).replace("%PYTHON_STACK%", &PYTHON_STACK.to_string());
+        for (mark, value) in [
+            ("%HEAP_MAX%", self.heap_max().to_string()),
+            ("%PYTHON_STACK%", PYTHON_STACK.to_string()),
+            ("%STARTED%", quoted(STARTED)),
+            ("%STARTED_LEN%", (STARTED.len() + 1).to_string()),
+        ] {
+            pieces = pieces.replace(mark, &value);
+        }
+        text += &pieces;
         text += &self.invokes;
         self.resolution(&mut text)?;
         let _ = writeln!(text, "(elem (table $slots) (i32.const 0) func {}))", self.slots.join(" "));

@@ -4,6 +4,18 @@ use super::interface::{FuncType, Kind, Type};
 
 /// The functions of C's library and of the interpreters, with their types.
 static FUNCTIONS: &[(&str, &str)] = &[
+    ("PyConfig_Clear", "i32"),
+    ("PyConfig_InitPythonConfig", "i32"),
+    ("PyConfig_SetBytesArgv", "i32 i32 i32 i32"),
+    ("PyConfig_SetBytesString", "i32 i32 i32 i32"),
+    ("PyRun_SimpleString", "i32 -> i32"),
+    ("PySys_SetArgvEx", "i32 i32 i32"),
+    ("Py_InitializeFromConfig", "i32 i32"),
+    ("Py_RunMain", "-> i32"),
+    ("_Py_GetConfig", "-> i32"),
+    ("__emscripten_environ_constructor", ""),
+    ("emscripten_stack_init", ""),
+    ("strlen", "i32 -> i32"),
     ("Py_BytesMain", "i32 i32 -> i32"),
     ("__funcs_on_exit", ""),
     ("__main_argc_argv", "i32 i32 -> i32"),
