@@ -4,6 +4,7 @@
 pub mod goals;
 pub mod hosts;
 pub mod machine;
+pub mod startup;
 pub mod strata;
 pub mod table;
 pub mod wasi;
