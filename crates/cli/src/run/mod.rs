@@ -8,6 +8,7 @@ mod wasmtime;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stratafs::faultfs::Faults;
 use stratafs::stream::{HostInput, HostOutput};
@@ -53,9 +54,12 @@ pub fn run(plan: &Plan) -> Result<u8> {
     Ok(ended.code())
 }
 
-/// Says what stopped the run, if anything did.
+/// Says what stopped the run, if anything did, and says it once.
 pub fn last_line(ended: &Ended) {
-    if let Some(line) = ended.line() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if let Some(line) = ended.line()
+        && !SAID.swap(true, Ordering::Relaxed)
+    {
         put(&line);
     }
 }
