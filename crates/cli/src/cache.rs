@@ -61,6 +61,14 @@ impl CacheDir {
         self.private("runtimes")
     }
 
+    /// Where interpreters that have started are.
+    ///
+    /// # Errors
+    /// As [`open`](CacheDir::open).
+    pub fn started(&self) -> Result<PathBuf> {
+        self.private("started")
+    }
+
     /// Where compiled modules are.
     ///
     /// # Errors

@@ -24,6 +24,11 @@ impl Environment {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_slice())
     }
 
+    /// The names of all variables.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|(name, _)| name.as_slice())
+    }
+
     /// Adds what the options ask for: first the inherited variables, then the set ones, which win. A variable that the host
     /// does not have is not there for the guest either.
     ///

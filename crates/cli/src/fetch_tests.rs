@@ -11,11 +11,12 @@ fn pinned() -> Pinned {
     Pinned {
         name: "Test 1.0",
         file: "test.wasm",
-        variable: "STRATAFS_TEST",
+        variable: Some("STRATAFS_TEST"),
         wheel: Some(Wheel { package: "test-runtime", version: "1.0", member: "test/test.wasm" }),
         npm: Some(Npm { package: "@test/runtime@1.0", member: NPM_MEMBER }),
         size: CONTENTS.len() as u64,
         sha256: Sha256::digest(CONTENTS).into(),
+        beside: &[],
     }
 }
 
@@ -57,7 +58,11 @@ impl Scratch {
     }
 
     fn fetch(&self, python: Vec<OsString>, npm: OsString) -> std::result::Result<PathBuf, String> {
-        cached(&pinned(), &self.cache, &Tools { python, npm }).map_err(|error| {
+        self.fetch_this(&pinned(), python, npm)
+    }
+
+    fn fetch_this(&self, pinned: &Pinned, python: Vec<OsString>, npm: OsString) -> std::result::Result<PathBuf, String> {
+        cached(pinned, &self.cache, &Tools { python, npm }).map_err(|error| {
             assert_eq!(error.code(), 2);
             error.to_string()
         })
@@ -195,4 +200,36 @@ fn a_runtime_of_one_registry_is_asked_of_that_one_alone() {
     );
     let said = fetch(Pinned { npm: None, ..pinned() }, vec![scratch.missing()], npm);
     assert!(said.contains("missing-program is not installed") && !said.contains("npm"), "{said}");
+}
+
+/// A runtime that npm does not have, with a library beside its module.
+fn with_library(library: &[u8]) -> Pinned {
+    let beside =
+        Beside { file: "test.zip", member: "test/test.zip", size: library.len() as u64, sha256: Sha256::digest(library).into() };
+    Pinned { npm: None, variable: None, beside: Box::leak(Box::new([beside])), ..pinned() }
+}
+
+#[test]
+fn what_stands_beside_a_module_comes_with_it() {
+    let scratch = Scratch::new();
+    let path = scratch.path("test_runtime-1.0-py3-none-any.whl");
+    let mut zip = zip::ZipWriter::new(File::create(&path).unwrap());
+    for (member, contents) in [("test/test.wasm", CONTENTS), ("test/test.zip", b"library")] {
+        zip.start_file(member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(contents).unwrap();
+    }
+    zip.finish().unwrap();
+    let python = scratch.program("python3", &pip(&path.display().to_string()));
+    let text = scratch.fetch_this(&with_library(b"other"), vec![python.clone()], scratch.missing()).unwrap_err();
+    assert!(text.contains("test/test.zip: the file that came has SHA-256"), "{text}");
+    assert_eq!(scratch.left(), [".lock"], "no module without its library");
+    let fetched = scratch.fetch_this(&with_library(b"library"), vec![python.clone()], scratch.missing()).unwrap();
+    assert_eq!(std::fs::read(fetched).unwrap(), CONTENTS);
+    assert_eq!(std::fs::read(scratch.path("cache/runtimes/test.zip")).unwrap(), b"library");
+    std::fs::remove_file(scratch.path("cache/runtimes/test.zip")).unwrap();
+    scratch.fetch_this(&with_library(b"library"), vec![python], scratch.missing()).unwrap();
+    assert_eq!(scratch.left(), [".lock", "test.wasm", "test.zip"]);
+    std::fs::remove_file(scratch.path("cache/runtimes/test.zip")).unwrap();
+    let text = scratch.fetch_this(&with_library(b"library"), vec![scratch.missing()], scratch.missing()).unwrap_err();
+    assert!(text.contains("copy test.wasm and test.zip into ") && !text.contains("--runtime"), "{text}");
 }

@@ -15,11 +15,13 @@ mod limits;
 pub mod module;
 mod pack;
 mod plan;
+mod preinit;
 mod progress;
 pub mod pyodide;
 mod python;
 mod run;
 mod terminal;
+mod wasi_python;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -49,6 +51,11 @@ fn command() -> error::Result<u8> {
         Asked::Command(args::Command::Run(args)) => run::run(&plan::for_run(&args)?),
         Asked::Command(args::Command::Python(args)) => run::run(&plan::for_python(&args)?),
         Asked::Command(args::Command::MicroPython(args)) => run::run(&plan::for_micropython(&args)?),
+        Asked::Command(args::Command::Preinit(args)) => {
+            let written = std::io::stdout().lock().write_all(preinit::preinit(&args)?.as_bytes());
+            written.map_err(|error| Error::Failed(format!("standard output: {error}")))?;
+            Ok(0)
+        }
         Asked::Command(args::Command::PackStdlib(args)) => pack::pack(&args),
     }
 }

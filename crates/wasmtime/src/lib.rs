@@ -16,7 +16,7 @@ pub use link::{
     link_async, link_emscripten_async, link_emscripten_sync, link_micropython_async, link_micropython_sync, link_sync,
 };
 pub use program::Program;
-pub use start::{Ended, start, start_async};
+pub use start::{Ended, call_all, start, start_async};
 
 /// A guest in a wasmtime store.
 pub type Guest = stratafs_abi::Guest<wasmtime::Memory>;

@@ -40,6 +40,23 @@ pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
     ended.into()
 }
 
+/// Calls these functions of a reactor, one after the other, until one of them ends the guest. They take nothing; what one answers is the exit
+/// code, as if it was the last.
+pub fn call_all<T: 'static>(store: &mut Store<T>, instance: &Instance, names: &[&str]) -> Ended {
+    let mut code = 0;
+    for name in names {
+        let called = match instance.get_typed_func::<(), i32>(&mut *store, name) {
+            Ok(function) => function.call(&mut *store, ()),
+            Err(_) => instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|f| f.call(&mut *store, ()).map(|()| 0)),
+        };
+        match called {
+            Ok(answer) => code = answer.cast_unsigned(),
+            Err(error) => return Err(error).into(),
+        }
+    }
+    Ended::Exit(code)
+}
+
 /// [`start`] for a store that is used with async calls.
 pub async fn start_async<T: Send + 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };

@@ -7,10 +7,12 @@ mod wasmtime;
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use stratafs::faultfs::Faults;
 use stratafs::stream::{HostInput, HostOutput};
-use stratafs::{Interrupt, Layer, Process, Tree};
+use stratafs::{Interrupt, Layer, Process, Random, Tree};
 use stratafs_abi::Tracer;
 
 use crate::copy_out::{self, GuestTree};
@@ -54,9 +56,12 @@ pub fn run(plan: &Plan) -> Result<u8> {
     Ok(ended.code())
 }
 
-/// Says what stopped the run, if anything did.
+/// Says what stopped the run, if anything did, and says it once.
 pub fn last_line(ended: &Ended) {
-    if let Some(line) = ended.line() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if let Some(line) = ended.line()
+        && !SAID.swap(true, Ordering::Relaxed)
+    {
         put(&line);
     }
 }
@@ -81,12 +86,39 @@ enum Stopped {
 /// # Errors
 /// A layer that cannot be mounted; a trace that cannot be written; a module that the engine refuses.
 pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) -> Result<Ended> {
+    run_inner(plan, after, None, &mut None)
+}
+
+/// The memory of a guest as it was when it was made, and when its run ended.
+pub struct Memories {
+    /// Before anything was called.
+    pub fresh: Vec<u8>,
+    /// Afterwards.
+    pub after: Vec<u8>,
+}
+
+/// Runs the guest with these random bytes and null streams, and answers what became of its memory.
+///
+/// # Errors
+/// As [`run_with`].
+pub fn run_for_memory(plan: &Plan, random: Arc<dyn Random>) -> Result<(Ended, Option<Memories>)> {
+    let mut memories = Some(Memories { fresh: Vec::new(), after: Vec::new() });
+    let ended = run_inner(plan, &mut |_, _| {}, Some(random), &mut memories)?;
+    Ok((ended, memories))
+}
+
+fn run_inner(
+    plan: &Plan,
+    after: &mut dyn FnMut(&Ended, &mut dyn GuestTree),
+    random: Option<Arc<dyn Random>>,
+    memories: &mut Option<Memories>,
+) -> Result<Ended> {
     let stopper = Stopper::new();
     let faults: Vec<Faults> = plan.faults.iter().map(|spec| spec.plan.clone().into()).collect();
-    let (process, outputs) = process(plan, &faults, stopper.interrupt())?;
+    let (process, outputs) = process(plan, &faults, stopper.interrupt(), random)?;
     let keys = plan.edits_lines.then(KeyByKey::begin);
     let run = match plan.engine {
-        EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper)?,
+        EngineKind::Wasmtime => wasmtime::run(plan, process, &stopper, memories)?,
         EngineKind::Wasmi => wasmi::run(plan, process, &stopper)?,
     };
     drop(keys);
@@ -135,7 +167,12 @@ fn begin(plan: &Plan) -> Result<Option<Tracer>> {
 }
 
 /// The guest's process over the plan's tree, and its two outputs.
-fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Process, [std::sync::Arc<HostOutput>; 2])> {
+fn process(
+    plan: &Plan,
+    faults: &[Faults],
+    interrupt: &Interrupt,
+    random: Option<Arc<dyn Random>>,
+) -> Result<(Process, [Arc<HostOutput>; 2])> {
     let limits = plan.limits.vfs.clone();
     let mut tree = Tree::new(limits.clone());
     for spec in &plan.layers {
@@ -150,16 +187,17 @@ fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Pro
         }
     }
     let ns = tree.build().map_err(|error| crate::error::usage!("{error}"))?;
-    let outputs =
-        [HostOutput::stdout(), HostOutput::stderr()].map(|output| std::sync::Arc::new(output.limit(limits.output, interrupt)));
+    let outputs = [HostOutput::stdout(), HostOutput::stderr()].map(|output| Arc::new(output.limit(limits.output, interrupt)));
     let [stdout, stderr] = outputs.clone();
-    let process = Process::builder(ns, limits)
+    let builder = Process::builder(ns, limits);
+    let builder = match random {
+        Some(random) => builder.random(random),
+        None => builder.stdin(Arc::new(HostInput::stdin())).stdout(stdout).stderr(stderr),
+    };
+    let process = builder
         .args(plan.argv.iter().cloned())
         .envs(plan.env.iter().cloned())
         .cwd(plan.cwd.as_ref().map_or(&b"/"[..], GuestPath::as_bytes))
-        .stdin(std::sync::Arc::new(HostInput::stdin()))
-        .stdout(stdout)
-        .stderr(stderr)
         .interrupt(interrupt.clone())
         .preopen("/")
         .build()
@@ -171,7 +209,8 @@ fn process(plan: &Plan, faults: &[Faults], interrupt: &Interrupt) -> Result<(Pro
 }
 
 /// The refusal of `--cwd` for a module that has no such thing.
-fn no_cwd() -> crate::error::Error {
+#[must_use]
+pub fn no_cwd() -> crate::error::Error {
     crate::error::usage!(
         "--cwd is for Emscripten modules: in WASI each guest's C library keeps a working directory of its own, / at first"
     )

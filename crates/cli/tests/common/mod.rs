@@ -128,7 +128,7 @@ pub fn wait(mut child: Child) -> Done {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if start.elapsed() > Duration::from_secs(300) {
+        if start.elapsed() > Duration::from_secs(900) {
             child.kill().unwrap();
             panic!("it hangs: {}", err.join().unwrap());
         }

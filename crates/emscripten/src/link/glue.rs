@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::ctypes;
 use super::interface::{FuncType, Interface, Kind, Type};
-use super::pieces::{CTYPES, EXIT, HostCall, LINES, LONGJMP, MICROPYTHON, PIECES, PYTHON, Piece, START};
+use super::pieces::{CTYPES, EXIT, HostCall, LINES, LONGJMP, MICROPYTHON, PIECES, PYTHON, PYTHON_STARTED, Piece, START, STARTED};
 use super::usual::is_usual;
 use super::{JUMPED, Refusal, STACK};
 
@@ -50,6 +50,9 @@ impl<'a> Glue<'a> {
         };
         if glue.is_python() {
             glue.take(&PYTHON);
+            if PYTHON_STARTED.needs.iter().all(|name| glue.exports(name) && is_usual(name, guest.exports.get(*name))) {
+                glue.take(&PYTHON_STARTED);
+            }
         } else if glue.is_micropython() {
             glue.take(&MICROPYTHON);
         }
@@ -305,7 +308,14 @@ impl<'a> Glue<'a> {
         for piece in &self.taken {
             piece.text.iter().for_each(|part| self.fill(part, &mut pieces));
         }
-        pieces = pieces.replace("%HEAP_MAX%", &self.heap_max().to_string()).replace("%PYTHON_STACK%", &PYTHON_STACK.to_string());
+        for (mark, value) in [
+            ("%HEAP_MAX%", self.heap_max().to_string()),
+            ("%PYTHON_STACK%", PYTHON_STACK.to_string()),
+            ("%STARTED%", quoted(STARTED)),
+            ("%STARTED_LEN%", (STARTED.len() + 1).to_string()),
+        ] {
+            pieces = pieces.replace(mark, &value);
+        }
         text += &ctypes::fill(pieces);
         text += &self.invokes;
         self.resolution(&mut text)?;

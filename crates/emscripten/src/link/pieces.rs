@@ -42,6 +42,33 @@ pub(super) static PYTHON: Piece = Piece {
     text: &[include_str!("wat/python.wat")],
 };
 
+/// What a guest does in `wat/started.wat` to have streams, environment and time zone of its own.
+pub(super) const STARTED: &str = include_str!("wat/started.py");
+
+/// CPython 3.14, started once for many guests.
+pub(super) static PYTHON_STARTED: Piece = Piece {
+    answers: &[],
+    calls: &[],
+    needs: &[
+        "PyConfig_Clear",
+        "PyConfig_InitPythonConfig",
+        "PyConfig_SetBytesArgv",
+        "PyConfig_SetBytesString",
+        "PyRun_SimpleString",
+        "PySys_SetArgvEx",
+        "Py_InitializeFromConfig",
+        "Py_RunMain",
+        "_Py_GetConfig",
+        "__emscripten_environ_constructor",
+        "__wasm_call_ctors",
+        "emscripten_stack_init",
+        "malloc",
+        "strlen",
+    ],
+    likes: &[],
+    text: &[include_str!("wat/started.wat")],
+};
+
 pub(super) static MICROPYTHON: Piece = Piece {
     answers: &[],
     calls: &[
