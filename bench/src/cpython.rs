@@ -133,6 +133,12 @@ impl Python {
         Ok(Arc::new(python))
     }
 
+    /// The interpreter's file.
+    #[must_use]
+    pub fn wasm(&self) -> &Path {
+        &self.wasm
+    }
+
     fn unpack(&self, scratch: &Path) -> Result<(), String> {
         let script = "\
 import shutil, zipfile

@@ -279,8 +279,9 @@ pub fn section() -> Section {
     Section {
         key: "curves",
         title: "Cost against size",
-        about: "`stat` of one name over and over, and of up to 20,000 names spread over the directory, where every look is at \
-                memory that no cache of the processor has, which a bare hash table shows; of a file in the lowest of several layers, and of none; of longer paths; calls with many open files. Made by the host program on a `Process`, without an engine.",
+        about: "`stat` of one name over and over, and of up to 20,000 names spread over the directory, where every look is at memory that no \
+                cache of the processor has, which a bare hash table shows; of a file in the lowest of several layers, and of none; of longer \
+                paths; calls with many open files. Made by the host program on a `Process`, without an engine.",
         unit: Unit::Nanos,
         bases: &[],
         rounds: 5,

@@ -223,7 +223,10 @@ pub fn memory(sampler: &mut Sampler, what: &str) -> Result<(), String> {
                 return Err(format!("{IDLE}: {good} processes saw the file, not {expected}"));
             }
             drop(one);
-            sampler.value(IDLE, each.max(1.0));
+            if each <= 0.0 {
+                return Err(format!("{IDLE}: the kernel counts no memory for them"));
+            }
+            sampler.value(IDLE, each);
         }
         "peak" => {
             let size = if sampler.quick { BIG / 16 } else { BIG };

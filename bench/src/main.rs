@@ -9,12 +9,12 @@ use stratafs_bench::cpython::{self, Python};
 use stratafs_bench::sampler::Sampler;
 use stratafs_bench::section::Section;
 use stratafs_bench::table::{self, Part};
-use stratafs_bench::{curves, goals, guests, machine, micropython, page};
+use stratafs_bench::{curves, goals, guests, machine, micropython, page, startup};
 
 const USAGE: &str = "usage: stratafs-bench [--only SECTION]... [--rounds N] [--out FILE] [--quick]
 
 Runs the same work on stratafs, on its peers and on the kernel, in rounds in which they take turns, prints the figures, and writes everything to
-docs/BENCHMARKS.md, or to FILE. Sections: calls, cpython, micropython, guests, memory, threads, curves. With --only some of them, nothing is written but to
+docs/BENCHMARKS.md, or to FILE. Sections: calls, cpython, startup, micropython, guests, memory, threads, curves. With --only some of them, nothing is written but to
 --out FILE. --quick makes a few calls only: does it run at all?";
 
 struct Options {
@@ -83,7 +83,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
 
 /// The sections that are wanted; what they need is made now.
 fn sections(only: &[String], scratch: &Path) -> Result<Vec<Section>, Box<dyn std::error::Error>> {
-    const KEYS: [&str; 7] = ["calls", "cpython", "micropython", "guests", "memory", "threads", "curves"];
+    const KEYS: [&str; 8] = ["calls", "cpython", "startup", "micropython", "guests", "memory", "threads", "curves"];
     if let Some(unknown) = only.iter().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("--only {unknown}: there is no such section, only {}", KEYS.join(", ")).into());
     }
@@ -93,8 +93,14 @@ fn sections(only: &[String], scratch: &Path) -> Result<Vec<Section>, Box<dyn std
     if wanted("calls") {
         sections.push(calls::section(&bench, scratch));
     }
-    if wanted("cpython") {
-        sections.push(cpython::section(&Python::prepare(&bench.engine, scratch)?, scratch, None));
+    if wanted("cpython") || wanted("startup") {
+        let python = Python::prepare(&bench.engine, scratch)?;
+        if wanted("cpython") {
+            sections.push(cpython::section(&python, scratch, None));
+        }
+        if wanted("startup") {
+            sections.push(startup::section(&std::env::current_exe()?, python.wasm()));
+        }
     }
     if wanted("micropython") {
         sections.push(micropython::section(&bench, scratch));

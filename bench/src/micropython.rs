@@ -6,16 +6,13 @@ use std::sync::Arc;
 
 use stratafs::stream::CapturedOutput;
 use stratafs::{Layer, Limits, Process, Tree};
+use stratafs_cli::fetch;
 use stratafs_wasmtime::{Ended, Program};
 use wasmtime::{Engine, Module};
 
 use crate::calls::Bench;
 use crate::section::{Host, Section, Unit};
 use crate::strata::{on_a_large_stack, start};
-
-/// What is installed; both sides run its `micropython.wasm`.
-const PACKAGE: &str = "@micropython/micropython-webassembly-pyscript";
-const VERSION: &str = "1.27.0";
 
 /// Times a loop in a function and one over the variables of the module, each several times, and prints what it has counted and how many microseconds
 /// it took.
@@ -100,10 +97,11 @@ fn package(scratch: &Path) -> Result<PathBuf, String> {
     if let Some(given) = std::env::var_os("STRATAFS_BENCH_MICROPYTHON") {
         return Ok(given.into());
     }
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(scratch);
-    run(npm.arg(format!("{PACKAGE}@{VERSION}")))?;
-    Ok(scratch.join("node_modules").join(PACKAGE))
+    let npm = fetch::MICROPYTHON.npm.as_ref().ok_or("npm has no MicroPython")?;
+    let mut install = Command::new("npm");
+    install.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix"]).arg(scratch);
+    run(install.arg(npm.package))?;
+    scratch.join(npm.member).parent().map(Path::to_owned).ok_or_else(|| format!("{} is no file in a package", npm.member))
 }
 
 fn run(command: &mut Command) -> Result<String, String> {

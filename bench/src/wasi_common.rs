@@ -30,9 +30,7 @@ impl WasiCommon {
     }
 
     /// A run of `module` that writes its nanoseconds to `took`. Directories, environment, `--` and arguments are to be added.
-    ///
-    /// # Errors
-    /// None: for chains of what has some.
+    #[must_use]
     pub fn command(&self, took: &Path, module: &Path) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg(&self.cache).arg(took).arg(module);

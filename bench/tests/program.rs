@@ -11,7 +11,7 @@ use stratafs_bench::cpython::{self, Python};
 use stratafs_bench::sampler::Sampler;
 use stratafs_bench::section::Section;
 use stratafs_bench::strata::{self, Root};
-use stratafs_bench::{curves, floor, guests, table};
+use stratafs_bench::{curves, floor, guests, startup, table};
 
 fn names(rows: &[(String, f64)]) -> Vec<String> {
     rows.iter().map(|(name, _)| name.clone()).collect()
@@ -77,6 +77,21 @@ fn cost_against_size_is_checked() {
 fn the_floor_is_checked() {
     let mut sampler = Sampler { quick: true, wrong: Some(calls::HOST_CALL.to_owned()), rows: Vec::new() };
     assert!(floor::host_call(&mut sampler).is_err());
+}
+
+#[test]
+fn a_start_that_says_something_else_is_noticed() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let stratafs = dir.path().join("stratafs");
+    fs::write(&stratafs, "#!/bin/sh\necho 42\n").unwrap();
+    fs::set_permissions(&stratafs, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(startup::stratafs_rows(&stratafs, 2, "42\n").unwrap().len(), 5);
+    let said = startup::stratafs_rows(&stratafs, 2, "43\n").unwrap_err();
+    assert!(said.contains(r#"it said "42\n", not "43\n""#), "{said}");
+    fs::write(&stratafs, "#!/bin/sh\necho 42\nexit 1\n").unwrap();
+    assert!(startup::stratafs_rows(&stratafs, 1, "42\n").is_err());
+    assert!(startup::stratafs_rows(&dir.path().join("missing"), 1, "42\n").is_err());
 }
 
 #[test]
