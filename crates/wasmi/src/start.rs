@@ -6,6 +6,7 @@ use stratafs_emscripten::link::SYNC_MAPPINGS;
 use wasmi::{AsContextMut, Config, CustomFuelCosts, Error, Func, Instance, ResourceLimiter, ResumableCall, Store, Val};
 use wasmi_core::LimiterError;
 
+use crate::Guest;
 use crate::link::{Stopped, stop};
 
 /// Fuel between two looks at the interrupt: some milliseconds.
@@ -64,8 +65,14 @@ impl From<Error> for Ended {
 }
 
 /// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. Looks at `interrupt` after every slice of fuel; the
-/// engine must have been made with [`config`]. What the guest wrote to files that it has mapped is in them at the end, however it ended.
-pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &Interrupt) -> Ended {
+/// engine must have been made with [`config`]. What an Emscripten guest wrote to files that it has mapped is in them at the end, however it ended; nothing of
+/// the guest's runs any more.
+pub fn start<T: 'static>(
+    store: &mut Store<T>,
+    instance: &Instance,
+    interrupt: &Interrupt,
+    get: impl Fn(&mut T) -> &mut Guest,
+) -> Ended {
     let Some(start) = ["_start", "_initialize"].into_iter().find_map(|name| instance.get_func(&*store, name)) else {
         return Ended::Exit(0);
     };
@@ -73,7 +80,10 @@ pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &
         return Ended::Interrupted;
     }
     let ended = store.set_fuel(SLICE).and_then(|()| call_in_slices(&mut *store, start, &[], &mut [], interrupt));
-    if let Some(sync) = instance.get_func(&*store, SYNC_MAPPINGS) {
+    // In a module without glue, a function of that name would be the guest's own.
+    if get(store.data_mut()).has_glue
+        && let Some(sync) = instance.get_func(&*store, SYNC_MAPPINGS)
+    {
         // What writing gives is lost, as on Linux.
         let _ = sync.call(&mut *store, &[], &mut [Val::I32(0)]);
     }

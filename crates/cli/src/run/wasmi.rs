@@ -48,7 +48,7 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, inte
     linked.map_err(|error| failed!("wasmi: {error}"))?;
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
     let ended = match program.instantiate(&linker, &mut store, guest) {
-        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, interrupt),
+        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, interrupt, guest),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
             return Err(usage!("{shown} needs more memory from the start than --limit {given} gives it"));
