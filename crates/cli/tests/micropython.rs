@@ -32,6 +32,64 @@ fn code_has_its_arguments_and_its_exit_code() {
 }
 
 #[test]
+fn a_code_of_system_exit_is_a_number_or_is_said() {
+    let scratch = Scratch::new();
+    let rows = [
+        ("sys.exit()", 0, ""),
+        ("sys.exit(None)", 0, ""),
+        ("sys.exit('one\\ntwo')", 1, "one\ntwo\n"),
+        ("sys.exit('E: one\\ntwo: 7')", 1, "E: one\ntwo: 7\n"),
+        ("sys.exit('7')", 1, "7\n"),
+        ("sys.exit('')", 1, "\n"),
+        ("sys.exit('a\\n')", 1, "a\n\n"),
+        ("sys.exit(True)", 1, ""),
+        ("sys.exit(False)", 0, ""),
+        ("sys.exit(-1)", 255, ""),
+        ("sys.exit(259)", 3, ""),
+        ("sys.exit((1, 2))", 1, "(1, 2)\n"),
+        ("raise SystemExit(1, 2)", 1, "(1, 2)\n"),
+        ("class E(SystemExit): pass\nraise E(4)", 4, ""),
+        ("class E(SystemExit): pass\nraise E", 0, ""),
+        // What a program means by a name is its own affair.
+        ("str = int = isinstance = repr = e = None; sys.exit(5)", 5, ""),
+    ];
+    for (code, exit, said) in rows {
+        let code = format!("import sys\n{code}\n");
+        scratch.file("app/exits.py", &code);
+        for build in BUILDS {
+            let done = [
+                run(&scratch, build, &["-c", &code]),
+                run(&scratch, build, &["--dir", "app", "/app/exits.py"]),
+                feed(&mut scratch.stratafs(&[&["micropython"], build].concat()), code.as_bytes()),
+            ];
+            // WASI's build ends without a word.
+            let said = if build == ["--wasi"] { "" } else { said };
+            for done in done {
+                assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(exit), "", said), "{build:?}: {code}");
+            }
+        }
+    }
+    let done = run(&scratch, &[], &["--dir", "app::/lib", "-m", "exits"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(5), ""), "{done:?}");
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_says_why() {
+    let scratch = Scratch::new();
+    for args in [&[][..], &["-i"]] {
+        let mut command = scratch.stratafs(&[&["micropython"], args].concat());
+        let done = finish(command.stdin(std::fs::File::open(scratch.path("")).unwrap()));
+        assert_eq!(
+            (done.code, done.err.as_str()),
+            (Some(2), "micropython: standard input: input/output error\n"),
+            "{args:?}: {done:?}"
+        );
+    }
+    let done = feed(&mut scratch.stratafs(&["micropython"]), &vec![b'\n'; (16 << 20) + 1]);
+    assert_eq!((done.code, done.err.as_str()), (Some(2), "micropython: standard input: file too large\n"), "{done:?}");
+}
+
+#[test]
 fn an_exception_is_shown_with_its_traceback() {
     let scratch = Scratch::new();
     scratch.file("script.py", "def f(x):\n    return 1 // x\n\nf(0)\n");
