@@ -264,6 +264,16 @@ print(len(bytearray(1000)))
 }
 
 #[test]
+fn calls_inside_one_another_are_bounded_on_wasmi() {
+    let scratch = Scratch::new();
+    let code = "def f(n):\n  return n and max([n], key=lambda n: f(n - 1))\nf(20)\nprint('alive')";
+    let done = run(&scratch, &["--engine", "wasmi", "--limit", "invokes=10"], &["-c", code]);
+    assert!(done.code == Some(134) && done.err.contains("more than 10 calls of invoke_*"), "{done:?}");
+    let done = run(&scratch, &["--engine", "wasmi", "--limit", "invokes=10000"], &["-c", code]);
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "alive\n"), "{done:?}");
+}
+
+#[test]
 fn what_is_not_there_says_so() {
     let scratch = Scratch::new();
     let done = run(&scratch, &[], &["-c", "import js\njs.alert"]);

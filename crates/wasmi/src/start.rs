@@ -1,6 +1,6 @@
 //! Running a command module to its end, in slices of fuel.
 
-use stratafs::Interrupt;
+use stratafs::{Interrupt, Limits};
 use stratafs_abi::Stop;
 use stratafs_emscripten::link::SYNC_MAPPINGS;
 use wasmi::{AsContextMut, Config, CustomFuelCosts, Error, Func, Instance, ResourceLimiter, ResumableCall, Store, Val};
@@ -16,8 +16,15 @@ const SLICE: u64 = 5_000_000;
 const FIRST: u64 = 100 * SLICE;
 
 /// How large the stack of the thread should be that runs a guest, in bytes: room for the [`Limits::invokes`](stratafs::Limits::invokes)
-/// that there are by default, which no guest can get past; more need more. A guest without `invoke_*` runs on any thread.
+/// that there are by default, which no guest can get past; more need [more](stack_size). A guest without `invoke_*` runs on any thread.
 pub const STACK_SIZE: usize = 32 << 20;
+
+/// [`STACK_SIZE`] for another [`Limits::invokes`](stratafs::Limits::invokes).
+#[must_use]
+pub fn stack_size(limits: &Limits) -> usize {
+    let for_each = STACK_SIZE / 1000;
+    STACK_SIZE.max(usize::try_from(limits.invokes).unwrap_or(usize::MAX).saturating_mul(for_each))
+}
 
 /// How deep a guest may recurse in the interpreter's own stack, which is no native stack: MicroPython's bound on its stack in the guest's memory must be
 /// reached first, so that its programs get a RuntimeError and no trap.
