@@ -331,54 +331,30 @@ fn another_module_takes_its_place() {
     assert_eq!(finish(&mut scratch.stratafs(&["run", &own, "-c", "print(2)"])).out, "2\n");
 }
 
-/// Drives `stratafs micropython` on a pseudo terminal.
-const TERMINAL: &str = r#"
-import os, pty, select, sys, termios, tty
-master, slave = pty.openpty()
-before = termios.tcgetattr(slave)
-def run(args, say, wanted):
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        for n in range(3): os.dup2(slave, n)
-        import fcntl
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        os.execv(sys.argv[1], [sys.argv[1], 'micropython', *args])
-    seen = b''
-    for keys, until in say:
-        while until not in seen:
-            if not select.select([master], [], [], 120)[0]: raise SystemExit(f'no {until} in {seen}')
-            seen += os.read(master, 4096)
-        shown, seen = seen.split(until, 1)
-        print(shown.replace(b'\r', b'').decode(), end='')
-        os.write(master, keys)
-    while True:
-        # A terminal that nobody reads keeps what writes to it from ending.
-        if select.select([master], [], [], 0.05)[0]: seen += os.read(master, 4096)
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done: break
-    code = os.waitstatus_to_exitcode(status)
-    if code != wanted: raise SystemExit(f'{code}, and not {wanted}: {seen}')
-    if termios.tcgetattr(slave) != before: raise SystemExit('the terminal is not what it was')
-    print()
+const PROMPT: &str = r#"
 prompt = b'>>> '
 for args in ([], ['--engine', 'wasmi'], ['-i']):
-    run(args, [(b'6 * 8\x7f7\r', prompt), (b'print("a")\r', prompt), (b'\x04', prompt)], 0)
-run([], [(b'\x03', prompt)], 130)
-run(['--timeout', '1s'], [(b'while True: pass\r\x7f\r', prompt)], 124)
+    pid, fd = start(*args)
+    until(fd, prompt)
+    os.write(fd, b'6 * 8\x7f7\r'); shown = until(fd, prompt)
+    assert shown.count(b'\n42\r\n') == 1, shown
+    # Each line is shown once: MicroPython does that, and not the terminal as well.
+    os.write(fd, b'print("a")\r'); shown = until(fd, prompt)
+    assert shown.count(b'print("a")') == 1, shown
+    os.write(fd, b'\x04'); ended(pid, fd, 0)
+
+pid, fd = start()
+until(fd, prompt)
+os.write(fd, b'\x03'); ended(pid, fd, 130)
+
+pid, fd = start('--timeout', '10s')
+until(fd, prompt)
+os.write(fd, b'while True: pass\r\x7f\r'); ended(pid, fd, 124)
 "#;
 
 #[test]
 fn the_prompt_edits_its_lines_itself() {
     let scratch = Scratch::new();
     run(&scratch, &[], &["-c", "pass"]);
-    let script = scratch.file("terminal.py", TERMINAL);
-    let mut command = std::process::Command::new("python3");
-    command.arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).env("STRATAFS_CACHE", common::cache());
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let done = finish(&mut command);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    // Each line is shown once: MicroPython does that, and not the terminal as well.
-    assert_eq!(done.out.matches("\n42\n").count(), 3, "{done:?}");
-    assert_eq!(done.out.matches("print(\"a\")").count(), 3, "{done:?}");
+    scratch.on_a_terminal("micropython", PROMPT, &[]);
 }
