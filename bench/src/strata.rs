@@ -115,5 +115,5 @@ pub(crate) fn start(engine: &Engine, program: &Program, process: Process) -> Res
         stratafs_wasmtime::link_emscripten_sync(&mut linker, itself).map_err(shown)?;
     }
     let instance = program.instantiate(&linker, &mut store, itself).map_err(shown)?;
-    Ok(stratafs_wasmtime::start(&mut store, &instance))
+    Ok(stratafs_wasmtime::start(&mut store, &instance, itself))
 }

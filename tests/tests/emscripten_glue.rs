@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use std::io::IoSlice;
-use std::time::Duration;
 
 use futures_lite::future;
 use stratafs::{Access, DirFd, Layer, Limits, Namespace, OneBuf, OpenHow, Outcome, Process, Tree};
@@ -170,11 +169,14 @@ fn so_many_invokes_inside_one_another_and_no_more() {
 
 #[test]
 fn a_guest_that_computes_inside_of_invoke_is_stopped() {
-    let imports = r#"(import "env" "invoke_v" (func $invoke (param i32)))"#;
-    let items = "(elem (i32.const 1) $nest $spin) (func $nest (call $invoke (i32.const 2))) (func $spin (loop $l (br $l)))";
+    let imports = r#"(import "env" "invoke_v" (func $invoke (param i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))"#;
+    let items = r#"(elem (i32.const 1) $nest $spin) (func $nest (call $invoke (i32.const 2)))
+        (data (i32.const 1024) "\00\04\00\00\01\00\00\00")
+        (func $spin (drop (call $write (i32.const 1) (i32.const 1024) (i32.const 1) (i32.const 1032))) (loop $l (br $l)))"#;
     let program = program("spin", imports, items, "(call $invoke (i32.const 1)) (i32.const 0)");
     for (on, engine) in Engine::all() {
-        let ran = Guest::new(&program, engine, tree()).timeout(Duration::from_millis(50)).run();
+        let ran = Guest::new(&program, engine, tree()).run_until_it_speaks();
         assert_eq!(ran.ended, Ended::Interrupted, "{on}");
     }
 }
@@ -359,19 +361,20 @@ fn mappings_are_written_back_page_by_page() {
 
 #[test]
 fn two_guests_keep_what_each_wrote_to_a_page_of_one_file() {
-    let imports = format!("{MMAP} (import \"env\" \"__syscall_poll\" (func $poll (param i32 i32 i32) (result i32)))");
-    let guest = |name: &str, offset: u32, wait: u32| {
+    let items = format!("{MAP} (data (i32.const 80) \"/meet\\00\")");
+    let guest = |name: &str, offset: u32, access: u32| {
         let main = format!(
             "(local $a i32) (local.set $a (call $map (call $open)))
              (i32.store8 (i32.add (local.get $a) (i32.const {offset})) (i32.const 33))
-             (drop (call $poll (i32.const 16) (i32.const 0) (i32.const {wait})))
+             (if (i32.lt_s (call $openat (i32.const -100) (i32.const 80) (i32.const {access}) (i32.const 0)) (i32.const 0)) (then unreachable))
              (call $unmap (local.get $a))"
         );
-        program(name, &imports, MAP, &main)
+        program(name, MMAP, &items, &main)
     };
-    // Both have mapped the file before either writes it back.
-    let (one, two) = (guest("one", 1, 150), guest("two", 4097, 300));
+    // A FIFO is open when both are there: they have mapped the file then, and neither has written it back.
+    let (one, two) = (guest("one", 1, 0), guest("two", 4097, 1));
     let ns = with_file();
+    Process::builder(ns.clone(), Limits::default()).build().unwrap().mkfifoat(DirFd::Cwd, b"/meet", 0o600).unwrap();
     let run = async |program: &Program| Guest::new(program, Engine::wasmtime_async(), ns.clone()).run_async().await.ended;
     assert_eq!(future::block_on(future::zip(run(&one), run(&two))), (Ended::Exit(0), Ended::Exit(0)));
     assert_eq!(marks(&ns), [(1, '!'), (4097, '!')]);

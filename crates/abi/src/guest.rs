@@ -47,13 +47,15 @@ pub struct Guest<M> {
     pub memory: Option<M>,
     /// What its runtime keeps from call to call.
     pub registers: Registers,
+    /// Whether an adapter has put Emscripten's glue beside it, whose exports are not the guest's own.
+    pub has_glue: bool,
 }
 
 impl<M> Guest<M> {
     /// A guest whose calls nobody records.
     #[must_use]
     pub fn new(process: Process) -> Self {
-        Guest { process, tracer: None, memory: None, registers: Registers::default() }
+        Guest { process, tracer: None, memory: None, registers: Registers::default(), has_glue: false }
     }
 
     /// Tells what an adapter has learnt of a guest that is Emscripten's: its memory, and where its C library keeps `environ`. Such a guest
@@ -61,6 +63,7 @@ impl<M> Guest<M> {
     pub fn is_emscripten(&mut self, memory: Option<M>, environ: Option<Ptr>) {
         self.memory = memory;
         self.registers.environ = environ;
+        self.has_glue = true;
         self.process.close_preopens();
     }
 

@@ -203,8 +203,9 @@ pub struct CommonArgs {
     pub cwd: Option<OsString>,
     /// Bound what the guest may use, as in bytes=64M,fds=32. Numbers may end in K, M or G.
     ///
-    /// bytes, inodes: what it stores in memory layers. fds: open files. memory: its own. output: bytes of stdout, and as many of
-    /// stderr; the first byte more stops it (exit code 134).
+    /// bytes, inodes: what it stores in memory layers. fds: open files. mappings: files that it has mapped. pipe_max: bytes that it may
+    /// have a pipe hold. invokes: calls of Emscripten's invoke_* inside one another, on wasmi. memory: its own. output: bytes of
+    /// stdout, and as many of stderr; the first byte more stops it (exit code 134).
     #[arg(long, value_name = "NAME=NUMBER,…", help_heading = "Limits")]
     pub limit: Vec<String>,
     /// Stop the guest after this time: 5s, 500ms, 2m, 1h. The exit code is then 124.

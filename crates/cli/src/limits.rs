@@ -40,10 +40,10 @@ impl RunLimits {
 
     fn add(&mut self, item: &str) -> std::result::Result<(), String> {
         let Some((name, number)) = item.split_once('=') else {
-            return Err(format!("`{item}` is not NAME=NUMBER; {KNOWN}"));
+            return Err(format!("`{item}` is not NAME=NUMBER; {}", known()));
         };
-        let name = ["bytes", "inodes", "fds", "memory", "output"].into_iter().find(|known| *known == name);
-        let name = name.ok_or_else(|| format!("there is no limit `{}`; {KNOWN}", item.split('=').next().unwrap_or(item)))?;
+        let name = NAMES.into_iter().find(|known| *known == name);
+        let name = name.ok_or_else(|| format!("there is no limit `{}`; {}", item.split('=').next().unwrap_or(item), known()))?;
         if self.given.iter().any(|(given, _)| *given == name) {
             return Err(format!("`{name}` is given twice"));
         }
@@ -53,6 +53,12 @@ impl RunLimits {
             "inodes" => self.vfs.inodes = value,
             "output" => self.vfs.output = value,
             "memory" => self.memory = Some(value),
+            "mappings" => self.vfs.mappings = usize::try_from(value).map_err(|_| format!("`{number}` is too large"))?,
+            "pipe_max" => self.vfs.pipe_max = usize::try_from(value).map_err(|_| format!("`{number}` is too large"))?,
+            "invokes" => {
+                let invokes = u32::try_from(value).ok().filter(|invokes| (1..=INVOKES_MOST).contains(invokes));
+                self.vfs.invokes = invokes.ok_or_else(|| format!("`{number}`: invokes are 1 to {INVOKES_MOST}"))?;
+            }
             _ => {
                 let fds = u32::try_from(value).ok().filter(|fds| (FDS_LEAST..=FDS_MOST).contains(fds));
                 self.vfs.fds = fds.ok_or_else(|| format!("`{number}`: fds are {FDS_LEAST} to {FDS_MOST}"))?;
@@ -63,7 +69,14 @@ impl RunLimits {
     }
 }
 
-const KNOWN: &str = "known are bytes, inodes, fds, memory, output";
+const NAMES: [&str; 8] = ["bytes", "inodes", "fds", "mappings", "pipe_max", "invokes", "memory", "output"];
+
+fn known() -> String {
+    format!("known are {}", NAMES.join(", "))
+}
+
+/// Each takes native stack, of which the guest's thread must have enough.
+const INVOKES_MOST: u32 = 10_000;
 
 /// Three standard streams and the root directory are open from the start.
 const FDS_LEAST: u32 = 4;
@@ -148,6 +161,8 @@ mod tests {
         let several = parse(&["bytes=1M", "inodes=10, fds=16", "memory=64M,output=2K"]).unwrap();
         assert_eq!(several, one);
         assert_eq!(parse(&[]).unwrap().vfs, Limits::default());
+        let more = parse(&["mappings=7,invokes=10000,pipe_max=4K"]).unwrap().vfs;
+        assert_eq!((more.mappings, more.invokes, more.pipe_max), (7, 10_000, 4096));
     }
 
     #[test]
@@ -158,7 +173,9 @@ mod tests {
             ("bytes=", "`` is not a whole number"),
             ("bytes=1T", "`1T` is not a whole number"),
             ("bytes=1,", "`` is not NAME=NUMBER"),
-            ("bits=1", "there is no limit `bits`"),
+            ("bits=1", "there is no limit `bits`; known are bytes, inodes, fds, mappings, pipe_max, invokes, memory, output"),
+            ("invokes=0", "invokes are 1 to 10000"),
+            ("invokes=10001", "invokes are 1 to 10000"),
             ("fds=3", "fds are 4 to"),
             ("fds=5000000000", "fds are 4 to"),
             ("bytes=1,bytes=2", "`bytes` is given twice"),

@@ -89,13 +89,13 @@ pub fn read(path: &Path) -> Result<Module> {
 }
 
 /// Checks that the module can be run by `engine`: one of Emscripten's, or a command, for which `provided` says which imports (module, name)
-/// there are. One whose hash is known is believed.
+/// there are on an engine. One whose hash is known is believed.
 ///
 /// The code of the functions is not looked at, so that a large module that is compiled already starts at once; see [`explain`].
 ///
 /// # Errors
 /// What is wrong with the module, naming it.
-pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(&str, &str) -> bool) -> Result<()> {
+pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(EngineKind, &str, &str) -> bool) -> Result<()> {
     if module.sha256.is_some() {
         return Ok(());
     }
@@ -113,15 +113,20 @@ pub fn check(module: &Module, engine: EngineKind, provided: &dyn Fn(&str, &str) 
         let exceptions = engine == EngineKind::Wasmtime;
         return Linkage::of(&interface, run::HOST_FUNCTIONS, exceptions).map(drop).map_err(|why| usage!("{shown} {why}"));
     }
-    check_command(&interface, provided).map_err(|Refusal(why)| usage!("{shown} {why}"))
+    check_command(&interface, engine, provided).map_err(|Refusal(why)| usage!("{shown} {why}"))
 }
 
 /// Checks a module that is not Emscripten's: every import is provided, and there is something to run.
-fn check_command(interface: &Interface, provided: &dyn Fn(&str, &str) -> bool) -> std::result::Result<(), Refusal> {
+fn check_command(
+    interface: &Interface,
+    engine: EngineKind,
+    provided: &dyn Fn(EngineKind, &str, &str) -> bool,
+) -> std::result::Result<(), Refusal> {
     for Import { module, name, kind } in &interface.imports {
-        if !provided(module, name) {
-            let kind = kind.name();
-            return Err(Refusal(format!("imports the {kind} `{module}.{name}`, which nothing provides")));
+        if !provided(engine, module, name) {
+            let (kind, elsewhere) = (kind.name(), provided(EngineKind::Wasmtime, module, name));
+            let whose = if elsewhere { "only wasmtime provides: leave --engine out" } else { "nothing provides" };
+            return Err(Refusal(format!("imports the {kind} `{module}.{name}`, which {whose}")));
         }
     }
     let exports = |name: &str| matches!(interface.exports.get(name), Some(Kind::Func(_)));

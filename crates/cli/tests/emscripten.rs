@@ -34,7 +34,7 @@ fn python_3_14_has_a_prompt_on_a_terminal() {
     scratch.says(&["--pyodide", "-c", "pass"]);
     // Whatever the terminal is: a prompt that drew the line itself would never come to read one.
     for options in [&["--pyodide"][..], &["--pyodide", "--env", "TERM=xterm"]] {
-        scratch.on_a_terminal(include_str!("common/prompt.py"), options);
+        scratch.on_a_terminal("python", include_str!("common/prompt.py"), options);
     }
     let code = "import os; print(sorted(os.environ.items()))";
     assert_eq!(scratch.says(&["--pyodide", "-c", code]), "[('HOME', '/'), ('PYTHON_BASIC_REPL', '1')]\n");

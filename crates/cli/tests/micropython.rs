@@ -32,6 +32,64 @@ fn code_has_its_arguments_and_its_exit_code() {
 }
 
 #[test]
+fn a_code_of_system_exit_is_a_number_or_is_said() {
+    let scratch = Scratch::new();
+    let rows = [
+        ("sys.exit()", 0, ""),
+        ("sys.exit(None)", 0, ""),
+        ("sys.exit('one\\ntwo')", 1, "one\ntwo\n"),
+        ("sys.exit('E: one\\ntwo: 7')", 1, "E: one\ntwo: 7\n"),
+        ("sys.exit('7')", 1, "7\n"),
+        ("sys.exit('')", 1, "\n"),
+        ("sys.exit('a\\n')", 1, "a\n\n"),
+        ("sys.exit(True)", 1, ""),
+        ("sys.exit(False)", 0, ""),
+        ("sys.exit(-1)", 255, ""),
+        ("sys.exit(259)", 3, ""),
+        ("sys.exit((1, 2))", 1, "(1, 2)\n"),
+        ("raise SystemExit(1, 2)", 1, "(1, 2)\n"),
+        ("class E(SystemExit): pass\nraise E(4)", 4, ""),
+        ("class E(SystemExit): pass\nraise E", 0, ""),
+        // What a program means by a name is its own affair.
+        ("str = int = isinstance = repr = e = None; sys.exit(5)", 5, ""),
+    ];
+    for (code, exit, said) in rows {
+        let code = format!("import sys\n{code}\n");
+        scratch.file("app/exits.py", &code);
+        for build in BUILDS {
+            let done = [
+                run(&scratch, build, &["-c", &code]),
+                run(&scratch, build, &["--dir", "app", "/app/exits.py"]),
+                feed(&mut scratch.stratafs(&[&["micropython"], build].concat()), code.as_bytes()),
+            ];
+            // WASI's build ends without a word.
+            let said = if build == ["--wasi"] { "" } else { said };
+            for done in done {
+                assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(exit), "", said), "{build:?}: {code}");
+            }
+        }
+    }
+    let done = run(&scratch, &[], &["--dir", "app::/lib", "-m", "exits"]);
+    assert_eq!((done.code, done.err.as_str()), (Some(5), ""), "{done:?}");
+}
+
+#[test]
+fn standard_input_that_cannot_be_read_says_why() {
+    let scratch = Scratch::new();
+    for args in [&[][..], &["-i"]] {
+        let mut command = scratch.stratafs(&[&["micropython"], args].concat());
+        let done = finish(command.stdin(std::fs::File::open(scratch.path("")).unwrap()));
+        assert_eq!(
+            (done.code, done.err.as_str()),
+            (Some(2), "micropython: standard input: input/output error\n"),
+            "{args:?}: {done:?}"
+        );
+    }
+    let done = feed(&mut scratch.stratafs(&["micropython"]), &vec![b'\n'; (16 << 20) + 1]);
+    assert_eq!((done.code, done.err.as_str()), (Some(2), "micropython: standard input: file too large\n"), "{done:?}");
+}
+
+#[test]
 fn an_exception_is_shown_with_its_traceback() {
     let scratch = Scratch::new();
     scratch.file("script.py", "def f(x):\n    return 1 // x\n\nf(0)\n");
@@ -206,6 +264,16 @@ print(len(bytearray(1000)))
 }
 
 #[test]
+fn calls_inside_one_another_are_bounded_on_wasmi() {
+    let scratch = Scratch::new();
+    let code = "def f(n):\n  return n and max([n], key=lambda n: f(n - 1))\nf(20)\nprint('alive')";
+    let done = run(&scratch, &["--engine", "wasmi", "--limit", "invokes=10"], &["-c", code]);
+    assert!(done.code == Some(134) && done.err.contains("more than 10 calls of invoke_*"), "{done:?}");
+    let done = run(&scratch, &["--engine", "wasmi", "--limit", "invokes=10000"], &["-c", code]);
+    assert_eq!((done.code, done.out.as_str()), (Some(0), "alive\n"), "{done:?}");
+}
+
+#[test]
 fn what_is_not_there_says_so() {
     let scratch = Scratch::new();
     let done = run(&scratch, &[], &["-c", "import js\njs.alert"]);
@@ -263,54 +331,30 @@ fn another_module_takes_its_place() {
     assert_eq!(finish(&mut scratch.stratafs(&["run", &own, "-c", "print(2)"])).out, "2\n");
 }
 
-/// Drives `stratafs micropython` on a pseudo terminal.
-const TERMINAL: &str = r#"
-import os, pty, select, sys, termios, tty
-master, slave = pty.openpty()
-before = termios.tcgetattr(slave)
-def run(args, say, wanted):
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        for n in range(3): os.dup2(slave, n)
-        import fcntl
-        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-        os.execv(sys.argv[1], [sys.argv[1], 'micropython', *args])
-    seen = b''
-    for keys, until in say:
-        while until not in seen:
-            if not select.select([master], [], [], 120)[0]: raise SystemExit(f'no {until} in {seen}')
-            seen += os.read(master, 4096)
-        shown, seen = seen.split(until, 1)
-        print(shown.replace(b'\r', b'').decode(), end='')
-        os.write(master, keys)
-    while True:
-        # A terminal that nobody reads keeps what writes to it from ending.
-        if select.select([master], [], [], 0.05)[0]: seen += os.read(master, 4096)
-        done, status = os.waitpid(pid, os.WNOHANG)
-        if done: break
-    code = os.waitstatus_to_exitcode(status)
-    if code != wanted: raise SystemExit(f'{code}, and not {wanted}: {seen}')
-    if termios.tcgetattr(slave) != before: raise SystemExit('the terminal is not what it was')
-    print()
+const PROMPT: &str = r#"
 prompt = b'>>> '
 for args in ([], ['--engine', 'wasmi'], ['-i']):
-    run(args, [(b'6 * 8\x7f7\r', prompt), (b'print("a")\r', prompt), (b'\x04', prompt)], 0)
-run([], [(b'\x03', prompt)], 130)
-run(['--timeout', '1s'], [(b'while True: pass\r\x7f\r', prompt)], 124)
+    pid, fd = start(*args)
+    until(fd, prompt)
+    os.write(fd, b'6 * 8\x7f7\r'); shown = until(fd, prompt)
+    assert shown.count(b'\n42\r\n') == 1, shown
+    # Each line is shown once: MicroPython does that, and not the terminal as well.
+    os.write(fd, b'print("a")\r'); shown = until(fd, prompt)
+    assert shown.count(b'print("a")') == 1, shown
+    os.write(fd, b'\x04'); ended(pid, fd, 0)
+
+pid, fd = start()
+until(fd, prompt)
+os.write(fd, b'\x03'); ended(pid, fd, 130)
+
+pid, fd = start('--timeout', '10s')
+until(fd, prompt)
+os.write(fd, b'while True: pass\r\x7f\r'); ended(pid, fd, 124)
 "#;
 
 #[test]
 fn the_prompt_edits_its_lines_itself() {
     let scratch = Scratch::new();
     run(&scratch, &[], &["-c", "pass"]);
-    let script = scratch.file("terminal.py", TERMINAL);
-    let mut command = std::process::Command::new("python3");
-    command.arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).env("STRATAFS_CACHE", common::cache());
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
-    let done = finish(&mut command);
-    assert_eq!(done.code, Some(0), "{done:?}");
-    // Each line is shown once: MicroPython does that, and not the terminal as well.
-    assert_eq!(done.out.matches("\n42\n").count(), 3, "{done:?}");
-    assert_eq!(done.out.matches("print(\"a\")").count(), 3, "{done:?}");
+    scratch.on_a_terminal("micropython", PROMPT, &[]);
 }

@@ -153,5 +153,5 @@ fn a_library_with_sources_is_compiled_on_the_way() {
 fn a_prompt_on_a_terminal() {
     let scratch = Scratch::new();
     scratch.says(&["-c", "pass"]);
-    scratch.on_a_terminal(include_str!("common/prompt.py"), &[]);
+    scratch.on_a_terminal("python", include_str!("common/prompt.py"), &[]);
 }

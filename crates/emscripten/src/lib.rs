@@ -51,7 +51,7 @@ pub use generation::{Generation, lookup};
 pub use ioctl::__syscall_ioctl;
 /// What the glue of [`link`] calls.
 pub mod glue {
-    pub use crate::micropython::{micropython_raised, micropython_source};
+    pub use crate::micropython::{micropython_raised, micropython_source, micropython_unread, micropython_wrapped};
     pub use crate::mmap::{mmap, msync, munmap, sync_mappings};
     pub use crate::runtime::{addrinfo, errno_at};
 }
@@ -274,6 +274,8 @@ macro_rules! glue_functions {
             errno_at(at);
             micropython_raised(at, len);
             micropython_source(part, buf, size);
+            micropython_unread(number);
+            micropython_wrapped(at, len, buf, size);
             mmap(at, len, prot, flags, fd, offset);
             msync(at, len);
             munmap(at, len);

@@ -3,13 +3,29 @@
 use std::io::IoSlice;
 
 use stratafs::{DirFd, Errno, Fd, FileKind, OpenHow, Outcome, Process, Result};
-use stratafs_abi::{Call, Ptr, Size};
+use stratafs_abi::{Call, Ptr, Size, wasi_number};
 
-/// How the traceback of a file begins, which a statement on standard input has run.
+/// How the traceback of a program begins, which [`wrapped`] has run.
 const RUN_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", line 1, in <module>\n";
 
+/// How the traceback of the `SystemExit` begins that [`wrapped`] makes of a program's own. Behind it stand the code's `repr`, which has no line feed,
+/// a line feed, and the code as text.
+const ENDED_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", line 4, in <module>\nSystemExit: ";
+
+/// What runs a program. MicroPython hands out an exception as text alone, so the code of `SystemExit` is taken out of it while it is an object. No name of
+/// the program's is used but `SystemExit`: it may have given them another meaning.
+fn wrapped(run: &str) -> Vec<u8> {
+    let ends = "except SystemExit as e:\n e=e.args\n raise SystemExit('%r\\n%s'%((e if e[1:]else(e+(None,))[0],)*2))";
+    format!("try:{run}\n{ends}").into_bytes()
+}
+
+/// What runs code; `<stdin>` is its name in a traceback.
+fn wrapped_code(code: &[u8]) -> Vec<u8> {
+    wrapped(&format!("exec(compile({},'<stdin>','exec'))", literal(code)))
+}
+
 /// Writes a part of what the guest's arguments name to `buf`, as far as `size` reaches, and answers its length. Part 0 is a statement that sets
-/// `sys.argv` and `sys.path`; part 1 the program: the code after `-c`, or a statement that runs the file of the module after `-m` or the one that
+/// `sys.argv` and `sys.path`; part 1 the program: what runs the code after `-c`, the file of the module after `-m`, or the one that
 /// the first argument names. What cannot be opened is said on standard error.
 ///
 /// # Errors
@@ -21,6 +37,26 @@ pub fn micropython_source(cx: &mut Call<'_>, part: u32, buf: Ptr, size: Size) ->
     Size::of(source.len()).map(Size::raw)
 }
 
+/// Writes what runs the code at `at` to `buf`, as far as `size` reaches, and answers its length.
+///
+/// # Errors
+/// `EFAULT`; `EOVERFLOW`.
+pub fn micropython_wrapped(cx: &mut Call<'_>, at: Ptr, len: Size, buf: Ptr, size: Size) -> Result<u32> {
+    let source = wrapped_code(&cx.memory.bytes(at, len)?);
+    cx.memory.write(buf, source.get(..source.len().min(size.get())).unwrap_or_default())?;
+    Size::of(source.len()).map(Size::raw)
+}
+
+/// Says on standard error why standard input cannot be read, by WASI's number of the error.
+///
+/// # Errors
+/// None.
+pub fn micropython_unread(cx: &mut Call<'_>, number: u32) -> Result<()> {
+    let errno = Errno::ALL.iter().find(|errno| u32::from(wasi_number(**errno)) == number).unwrap_or(&Errno::EIO);
+    say(cx.process, &format!("micropython: standard input: {errno}\n"));
+    Ok(())
+}
+
 /// Says on standard error what MicroPython raised, and answers the exit code: that of `SystemExit`, else 1. The text at `at` is the exception's name, a
 /// byte 4, and its traceback.
 ///
@@ -30,21 +66,32 @@ pub fn micropython_raised(cx: &mut Call<'_>, at: Ptr, len: Size) -> Result<u32> 
     let text = String::from_utf8_lossy(&cx.memory.bytes(at, Size::new(len.raw().min(1 << 20)))?).into_owned();
     let (name, traceback) = text.split_once('\x04').unwrap_or(("", &text));
     if name == "SystemExit" {
-        let code = traceback.trim_end().lines().next_back().and_then(|line| line.split_once(": ")).map(|(_, code)| code);
-        return match code.map(str::parse::<i32>) {
-            None => Ok(0),
-            Some(Ok(code)) => Ok(code.cast_unsigned() & 0xff),
-            Some(Err(_)) => {
-                say(cx.process, &format!("{}\n", code.unwrap_or_default()));
-                Ok(1)
-            }
-        };
+        // MicroPython ends the text with a line feed of its own.
+        let ended = traceback.strip_suffix('\n').unwrap_or(traceback).strip_prefix(ENDED_BY);
+        if let Some((code, said)) = ended.and_then(|ended| ended.split_once('\n')) {
+            return Ok(exit_code(code).unwrap_or_else(|| {
+                say(cx.process, &format!("{said}\n"));
+                1
+            }));
+        }
     }
-    let (asked, _) = asked(cx.process.args().get(1..).unwrap_or_default(), false);
-    let below = traceback.strip_prefix(RUN_BY).filter(|_| matches!(asked, Asked::Module(_) | Asked::Script(_)));
+    let below = traceback.strip_prefix(RUN_BY);
     let traceback = below.map_or_else(|| traceback.to_owned(), |below| format!("Traceback (most recent call last):\n{below}"));
     say(cx.process, &format!("{}\n", traceback.trim_end()));
     Ok(1)
+}
+
+/// The exit code that a code of `SystemExit` stands for, unless it is a text to be said.
+fn exit_code(repr: &str) -> Option<u32> {
+    match repr {
+        "None" | "False" => Some(0),
+        "True" => Some(1),
+        digits if digits.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) => {
+            // As CPython: one that is no C `long` is -1.
+            Some(digits.parse::<i64>().unwrap_or(-1).cast_unsigned() as u8).map(u32::from)
+        }
+        _ => None,
+    }
 }
 
 fn say(process: &mut Process, text: &str) {
@@ -107,6 +154,7 @@ fn literal(text: &[u8]) -> String {
     for c in String::from_utf8_lossy(text).chars() {
         match c {
             '\'' | '\\' => all.extend(['\\', c]),
+            '\n' => all.push_str("\\n"),
             '\0'..='\x1f' | '\x7f' => all.push_str(&format!("\\x{:02x}", u32::from(c))),
             c => all.push(c),
         }
@@ -120,7 +168,7 @@ fn program(process: &mut Process) -> Result<Vec<u8>> {
     let (what, found) = match asked(&args, has_terminal(process)).0 {
         Asked::Prompt => return Err(Errno::ENOSYS),
         Asked::Stdin => return Err(Errno::ENOTTY),
-        Asked::Code(code) => return Ok(code.to_vec()),
+        Asked::Code(code) => return Ok(wrapped_code(code)),
         Asked::Module(name) => (name, module(process, name)),
         Asked::Script(path) => (path, can_be_read(process, path).map(|()| path.to_vec())),
         Asked::Unknown => {
@@ -132,7 +180,7 @@ fn program(process: &mut Process) -> Result<Vec<u8>> {
     if let Err(errno) = found {
         say(process, &format!("micropython: {}: {errno}\n", text(what)));
     }
-    let run = |path: &str| format!("__file__={path};execfile(__file__)").into_bytes();
+    let run = |path: &str| wrapped(&format!("__file__={path};execfile(__file__)"));
     found.map(|path| run(&literal(&path)))
 }
 

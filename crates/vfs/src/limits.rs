@@ -30,8 +30,10 @@ pub struct Limits {
     pub mappings: usize,
     /// Calls of an Emscripten guest's `invoke_*` going on inside one another, on an engine without exceptions. Past it the guest traps. 1,000.
     pub invokes: u32,
-    /// Bytes in a pipe. 65,536.
+    /// Bytes in a pipe as it is made, which is rounded down to a power of two, and 4,096 at least. 65,536.
     pub pipe: usize,
+    /// Bytes that a guest may have a pipe hold, unless it was made with more. Past it: `EPERM`. 1 MiB, as on Linux for whoever is not privileged.
+    pub pipe_max: usize,
     /// Bytes that one call may produce or move for the guest; what is past it comes short. 1 GiB.
     pub call: usize,
     /// Bytes of standard output, and the same again of standard error. Past it the run is stopped where it is captured,
@@ -61,6 +63,7 @@ impl Default for Limits {
             mappings: 65_530,
             invokes: 1000,
             pipe: 65_536,
+            pipe_max: 1 << 20,
             call: 1 << 30,
             output: u64::MAX,
             host_fds: 64,

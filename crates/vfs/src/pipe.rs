@@ -8,10 +8,34 @@ use parking_lot::Mutex;
 
 use crate::stream::{Changes, Readiness, Stream};
 use crate::wait::{Event, Outcome, Wait};
-use crate::{Access, Errno, FileKind, Result, Stat};
+use crate::{Access, Errno, FileKind, Limits, Result, Stat};
 
 /// A write of so many bytes or fewer goes in whole or not at all (`PIPE_BUF`).
 pub const PIPE_BUF: usize = 4096;
+
+/// How many bytes a pipe holds as it is made, and how many it may be made to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipeSize {
+    /// A power of two, so that it can be asked for.
+    first: usize,
+    most: usize,
+}
+
+impl PipeSize {
+    /// [`Limits::pipe`] and [`Limits::pipe_max`].
+    #[must_use]
+    pub fn of(limits: &Limits) -> Self {
+        let fixed = PipeSize::fixed(limits.pipe);
+        PipeSize { most: fixed.most.max(limits.pipe_max), ..fixed }
+    }
+
+    /// So many bytes, rounded down to a power of two and [`PIPE_BUF`] at least, and never more.
+    #[must_use]
+    pub fn fixed(bytes: usize) -> Self {
+        let bytes = 1 << bytes.max(PIPE_BUF).ilog2();
+        PipeSize { first: bytes, most: bytes }
+    }
+}
 
 /// A bounded queue of bytes with two kinds of ends.
 #[derive(Debug)]
@@ -42,16 +66,16 @@ impl State {
 }
 
 impl Pipe {
-    /// An empty pipe that holds `capacity` bytes (at least [`PIPE_BUF`]), shown with inode number `ino`.
+    /// An empty pipe, shown with inode number `ino`.
     #[must_use]
-    pub fn new(capacity: usize, ino: u64) -> Arc<Self> {
-        Pipe::signalling(capacity, ino, Arc::default())
+    pub fn new(size: PipeSize, ino: u64) -> Arc<Self> {
+        Pipe::signalling(size, ino, Arc::default())
     }
 
     /// A pipe that signals `event`, which others may share.
-    pub(crate) fn signalling(capacity: usize, ino: u64, event: Arc<Event>) -> Arc<Self> {
-        let most = capacity.max(PIPE_BUF);
-        Arc::new(Pipe { state: Mutex::new(State { capacity: most, ..State::default() }), event, most, ino })
+    pub(crate) fn signalling(size: PipeSize, ino: u64, event: Arc<Event>) -> Arc<Self> {
+        let PipeSize { first, most } = size;
+        Arc::new(Pipe { state: Mutex::new(State { capacity: first, ..State::default() }), event, most, ino })
     }
 
     /// An end of the pipe, at once, whether or not anyone holds the other.
@@ -239,7 +263,7 @@ mod tests {
 
     #[test]
     fn bytes_come_in_order_and_the_end_after_the_last_writer() {
-        let pipe = Pipe::new(PIPE_BUF, 1);
+        let pipe = Pipe::new(PipeSize::fixed(PIPE_BUF), 1);
         let (reader, writer) = (pipe.end(Access::READ), pipe.end(Access::WRITE));
         let mut buf = [0; 8];
         assert_eq!(ready(reader.read(&mut buf)), None);
@@ -253,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_small_write_is_whole_or_waits_and_a_large_one_is_short() {
-        let pipe = Pipe::new(PIPE_BUF, 1);
+        let pipe = Pipe::new(PipeSize::fixed(PIPE_BUF), 1);
         let (reader, writer) = (pipe.end(Access::READ), pipe.end(Access::WRITE));
         assert_eq!(ready(writer.write(&[IoSlice::new(&[1; 5000])])), Some(PIPE_BUF));
         assert_eq!(ready(writer.write(&[IoSlice::new(&[1; 2])])), None);
@@ -264,7 +288,7 @@ mod tests {
 
     #[test]
     fn an_opener_sees_a_peer_that_came_and_went() {
-        let pipe = Pipe::new(PIPE_BUF, 1);
+        let pipe = Pipe::new(PipeSize::fixed(PIPE_BUF), 1);
         let reader = pipe.end(Access::READ);
         assert!(reader.opened().is_some());
         drop(pipe.end(Access::WRITE));

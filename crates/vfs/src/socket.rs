@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::pipe::{Pipe, PipeEnd};
+use crate::pipe::{Pipe, PipeEnd, PipeSize};
 use crate::stream::{Changes, Readiness, Stream};
 use crate::wait::{Event, Outcome, Wait};
 use crate::{Access, Errno, FileKind, Result, Stat};
@@ -95,8 +95,8 @@ struct Connection {
 
 /// Both ends of a connection, of which the first belongs to `a`.
 fn connection(a: SocketAddrV4, b: SocketAddrV4, capacity: usize, ino: u64) -> (Connection, Connection) {
-    let event = Arc::<Event>::default();
-    let (to_b, to_a) = (Pipe::signalling(capacity, ino, event.clone()), Pipe::signalling(capacity, ino, event));
+    let (event, size) = (Arc::<Event>::default(), PipeSize::fixed(capacity));
+    let (to_b, to_a) = (Pipe::signalling(size, ino, event.clone()), Pipe::signalling(size, ino, event));
     let end = |peer, read: &Arc<Pipe>, write: &Arc<Pipe>| Connection {
         peer,
         read: read.end(Access::READ),

@@ -10,7 +10,7 @@ mod start;
 
 pub use link::{link, link_emscripten};
 pub use program::Program;
-pub use start::{Ended, MemoryLimit, STACK_SIZE, config, start};
+pub use start::{Ended, MemoryLimit, STACK_SIZE, config, stack_size, start};
 
 /// A guest in a wasmi store.
 pub type Guest = stratafs_abi::Guest<wasmi::Memory>;

@@ -27,7 +27,7 @@ use crate::start::instantiate;
 /// link_emscripten(&mut linker, |guest: &mut Guest| guest)?;
 /// let instance = program.instantiate(&linker, &mut store, |guest| guest)?;
 /// let interrupt = store.data().process.interrupt().clone();
-/// println!("{:?}", start(&mut store, &instance, &interrupt));
+/// println!("{:?}", start(&mut store, &instance, &interrupt, |guest| guest));
 /// # Ok(())
 /// # }
 /// ```

@@ -1,11 +1,12 @@
 //! Running a command module to its end, in slices of fuel.
 
-use stratafs::Interrupt;
+use stratafs::{Interrupt, Limits};
 use stratafs_abi::Stop;
 use stratafs_emscripten::link::SYNC_MAPPINGS;
 use wasmi::{AsContextMut, Config, CustomFuelCosts, Error, Func, Instance, ResourceLimiter, ResumableCall, Store, Val};
 use wasmi_core::LimiterError;
 
+use crate::Guest;
 use crate::link::{Stopped, stop};
 
 /// Fuel between two looks at the interrupt: some milliseconds.
@@ -15,8 +16,15 @@ const SLICE: u64 = 5_000_000;
 const FIRST: u64 = 100 * SLICE;
 
 /// How large the stack of the thread should be that runs a guest, in bytes: room for the [`Limits::invokes`](stratafs::Limits::invokes)
-/// that there are by default, which no guest can get past; more need more. A guest without `invoke_*` runs on any thread.
+/// that there are by default, which no guest can get past; more need [more](stack_size). A guest without `invoke_*` runs on any thread.
 pub const STACK_SIZE: usize = 32 << 20;
+
+/// [`STACK_SIZE`] for another [`Limits::invokes`](stratafs::Limits::invokes).
+#[must_use]
+pub fn stack_size(limits: &Limits) -> usize {
+    let for_each = STACK_SIZE / 1000;
+    STACK_SIZE.max(usize::try_from(limits.invokes).unwrap_or(usize::MAX).saturating_mul(for_each))
+}
 
 /// How deep a guest may recurse in the interpreter's own stack, which is no native stack: MicroPython's bound on its stack in the guest's memory must be
 /// reached first, so that its programs get a RuntimeError and no trap.
@@ -64,8 +72,14 @@ impl From<Error> for Ended {
 }
 
 /// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. Looks at `interrupt` after every slice of fuel; the
-/// engine must have been made with [`config`]. What the guest wrote to files that it has mapped is in them at the end, however it ended.
-pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &Interrupt) -> Ended {
+/// engine must have been made with [`config`]. What an Emscripten guest wrote to files that it has mapped is in them at the end, however it ended; nothing of
+/// the guest's runs any more.
+pub fn start<T: 'static>(
+    store: &mut Store<T>,
+    instance: &Instance,
+    interrupt: &Interrupt,
+    get: impl Fn(&mut T) -> &mut Guest,
+) -> Ended {
     let Some(start) = ["_start", "_initialize"].into_iter().find_map(|name| instance.get_func(&*store, name)) else {
         return Ended::Exit(0);
     };
@@ -73,7 +87,10 @@ pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, interrupt: &
         return Ended::Interrupted;
     }
     let ended = store.set_fuel(SLICE).and_then(|()| call_in_slices(&mut *store, start, &[], &mut [], interrupt));
-    if let Some(sync) = instance.get_func(&*store, SYNC_MAPPINGS) {
+    // In a module without glue, a function of that name would be the guest's own.
+    if get(store.data_mut()).has_glue
+        && let Some(sync) = instance.get_func(&*store, SYNC_MAPPINGS)
+    {
         // What writing gives is lost, as on Linux.
         let _ = sync.call(&mut *store, &[], &mut [Val::I32(0)]);
     }

@@ -30,7 +30,7 @@ fn run_with(text: &str, process: Process) -> (Ended, Store<Guest>) {
     let interrupt = process.interrupt().clone();
     let mut store = Store::new(&engine, Guest::new(process));
     let ended = match program.instantiate(&linker(&engine), &mut store, |guest| guest) {
-        Ok(instance) => start(&mut store, &instance, &interrupt),
+        Ok(instance) => start(&mut store, &instance, &interrupt, |guest| guest),
         Err(error) => error.into(),
     };
     (ended, store)
@@ -54,6 +54,25 @@ fn exit_codes_come_unchanged() {
     let (ended, store) = run(r#"(module (memory (export "memory") 1) (func (export "_start")))"#);
     assert!(matches!(ended, Ended::Exit(0)), "{ended:?}");
     assert_eq!(store.data().process.exit(), None);
+}
+
+#[test]
+fn nothing_of_a_wasi_guest_runs_when_it_has_ended() {
+    // The name is one of Emscripten's glue; here it is the guest's.
+    for (end, wanted) in [("(call $exit (i32.const 7))", Some(7)), ("", Some(0)), ("unreachable", None)] {
+        let text = format!(
+            r#"(module {EXIT} (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+                (memory (export "memory") 1)
+                (func (export "sync_mappings") (result i32) (i32.store8 (i32.const 0) (i32.const 1)) (i32.const 0))
+                (func (export "_start") (drop (call $yield)) {end}))"#
+        );
+        let (ended, store) = run(&text);
+        match wanted {
+            Some(code) => assert!(matches!(ended, Ended::Exit(found) if found == code), "{end}: {ended:?}"),
+            None => assert!(matches!(ended, Ended::Trap(_)), "{end}: {ended:?}"),
+        }
+        assert_eq!(store.data().memory.unwrap().data(&store)[0], 0, "{end}");
+    }
 }
 
 #[test]
@@ -180,7 +199,7 @@ fn memory_past_the_limit_is_refused_and_told() {
         store.limiter(|data| &mut data.memory);
         let interrupt = store.data().guest.process.interrupt().clone();
         let instance = program.instantiate(&linker, &mut store, |data| &mut data.guest).unwrap();
-        let ended = start(&mut store, &instance, &interrupt);
+        let ended = start(&mut store, &instance, &interrupt, |data| &mut data.guest);
         assert!(matches!(ended, Ended::Exit(found) if found == code), "{pages}: {ended:?}");
         assert_eq!(store.data().memory.was_reached(), reached, "{pages}");
     }

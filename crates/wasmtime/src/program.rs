@@ -21,7 +21,7 @@ use crate::Guest;
 /// link_sync(&mut linker, |guest: &mut Guest| guest)?;
 /// link_emscripten_sync(&mut linker, |guest: &mut Guest| guest)?;
 /// let instance = program.instantiate(&linker, &mut store, |guest| guest)?;
-/// println!("{:?}", start(&mut store, &instance));
+/// println!("{:?}", start(&mut store, &instance, |guest| guest));
 /// # Ok(())
 /// # }
 /// ```

@@ -4,6 +4,8 @@ use stratafs_abi::Stop;
 use stratafs_emscripten::link::SYNC_MAPPINGS;
 use wasmtime::{Error, Instance, Store, TypedFunc};
 
+use crate::Guest;
+
 /// How a guest's run ended.
 #[derive(Debug)]
 pub enum Ended {
@@ -28,12 +30,12 @@ impl From<Result<(), Error>> for Ended {
     }
 }
 
-/// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. What the guest wrote to files that it has mapped is in
-/// them then, however it ended.
-pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
+/// Calls `_start` of a command module, or `_initialize` of a reactor, and says how that ended. What an Emscripten guest wrote to files that it has
+/// mapped is in them then, however it ended; nothing of the guest's runs any more.
+pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, get: impl Fn(&mut T) -> &mut Guest) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
     let ended = instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|start| start.call(&mut *store, ()));
-    if let Some(sync) = sync_mappings(store, instance) {
+    if let Some(sync) = sync_mappings(store, instance, get) {
         // What writing gives is lost, as on Linux.
         let _ = sync.call(&mut *store, ());
     }
@@ -58,20 +60,29 @@ pub fn call_all<T: 'static>(store: &mut Store<T>, instance: &Instance, names: &[
 }
 
 /// [`start`] for a store that is used with async calls.
-pub async fn start_async<T: Send + 'static>(store: &mut Store<T>, instance: &Instance) -> Ended {
+pub async fn start_async<T: Send + 'static>(
+    store: &mut Store<T>,
+    instance: &Instance,
+    get: impl Fn(&mut T) -> &mut Guest,
+) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
     let ended = match instance.get_typed_func::<(), ()>(&mut *store, name) {
         Ok(start) => start.call_async(&mut *store, ()).await,
         Err(error) => Err(error),
     };
-    if let Some(sync) = sync_mappings(store, instance) {
+    if let Some(sync) = sync_mappings(store, instance, get) {
         let _ = sync.call_async(&mut *store, ()).await;
     }
     ended.into()
 }
 
-fn sync_mappings<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Option<TypedFunc<(), u32>> {
-    instance.get_typed_func(store, SYNC_MAPPINGS).ok()
+/// The glue's function of that name. In any other module it would be the guest's own.
+fn sync_mappings<T: 'static>(
+    store: &mut Store<T>,
+    instance: &Instance,
+    get: impl Fn(&mut T) -> &mut Guest,
+) -> Option<TypedFunc<(), u32>> {
+    get(store.data_mut()).has_glue.then(|| instance.get_typed_func(store, SYNC_MAPPINGS).ok()).flatten()
 }
 
 fn entry<T: 'static>(store: &mut Store<T>, instance: &Instance) -> Option<&'static str> {

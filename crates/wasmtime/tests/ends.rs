@@ -43,7 +43,7 @@ fn both(text: &str) -> [(Ended, Store<Guest>); 2] {
     link_sync(&mut linker, |guest: &mut Guest| guest).unwrap();
     let mut sync = store(&engine);
     let ended = match linker.instantiate(&mut sync, &module) {
-        Ok(instance) => start(&mut sync, &instance),
+        Ok(instance) => start(&mut sync, &instance, |guest| guest),
         Err(error) => Err(error).into(),
     };
     let mut linker = Linker::new(&engine);
@@ -51,7 +51,7 @@ fn both(text: &str) -> [(Ended, Store<Guest>); 2] {
     let mut asynchronous = store(&engine);
     let awaited = async_io::block_on(async {
         match linker.instantiate_async(&mut asynchronous, &module).await {
-            Ok(instance) => start_async(&mut asynchronous, &instance).await,
+            Ok(instance) => start_async(&mut asynchronous, &instance, |guest| guest).await,
             Err(error) => Err(error).into(),
         }
     });
@@ -73,6 +73,26 @@ fn exit_codes_come_unchanged() {
     for (ended, store) in both(r#"(module (memory (export "memory") 1) (func (export "_start")))"#) {
         assert!(matches!(ended, Ended::Exit(0)), "{ended:?}");
         assert_eq!(store.data().process.exit(), None);
+    }
+}
+
+#[test]
+fn nothing_of_a_wasi_guest_runs_when_it_has_ended() {
+    // The name is one of Emscripten's glue; here it is the guest's.
+    for (end, wanted) in [("(call $exit (i32.const 7))", Some(7)), ("", Some(0)), ("unreachable", None)] {
+        let text = format!(
+            r#"(module {EXIT} (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+                (memory (export "memory") 1)
+                (func (export "sync_mappings") (result i32) (i32.store8 (i32.const 0) (i32.const 1)) (i32.const 0))
+                (func (export "_start") (drop (call $yield)) {end}))"#
+        );
+        for (ended, store) in both(&text) {
+            match wanted {
+                Some(code) => assert!(matches!(ended, Ended::Exit(found) if found == code), "{end}: {ended:?}"),
+                None => assert!(matches!(ended, Ended::Trap(_)), "{end}: {ended:?}"),
+            }
+            assert_eq!(store.data().memory.unwrap().data(&store)[0], 0, "{end}");
+        }
     }
 }
 
@@ -139,7 +159,7 @@ fn a_reactor_is_initialized_and_stays_callable() {
     let mut linker = Linker::new(&engine);
     link_sync(&mut linker, |guest: &mut Guest| guest).unwrap();
     let instance = linker.instantiate(&mut store, &module(&engine, text)).unwrap();
-    assert!(matches!(start(&mut store, &instance), Ended::Exit(0)));
+    assert!(matches!(start(&mut store, &instance, |guest| guest), Ended::Exit(0)));
     let say = instance.get_typed_func::<(), u32>(&mut store, "say").unwrap();
     assert_eq!((say.call(&mut store, ()).unwrap(), say.call(&mut store, ()).unwrap()), (0, 0));
     assert_eq!(output.text(), "okok");
@@ -183,7 +203,7 @@ fn raised_before_the_start_it_stops_at_once() {
         if !early {
             interrupter.raise();
         }
-        assert!(matches!(start(&mut store, &instance), Ended::Interrupted));
+        assert!(matches!(start(&mut store, &instance, |guest| guest), Ended::Interrupted));
     }
 }
 
@@ -205,7 +225,7 @@ fn raised_while_it_starts_it_stops() {
         let mut store = Store::new(&engine, Guest::new(process));
         interruptible(&mut store, |guest| guest);
         let instance = linker.instantiate(&mut store, &module).unwrap();
-        assert!(matches!(start(&mut store, &instance), Ended::Interrupted));
+        assert!(matches!(start(&mut store, &instance, |guest| guest), Ended::Interrupted));
         racer.join().unwrap();
     }
 }
@@ -229,7 +249,7 @@ fn only_the_guest_that_is_meant_is_stopped() {
     });
     let mut store = store(&engine);
     let instance = linker.instantiate(&mut store, &module).unwrap();
-    assert!(matches!(start(&mut store, &instance), Ended::Exit(0)));
+    assert!(matches!(start(&mut store, &instance, |guest| guest), Ended::Exit(0)));
     racer.join().unwrap();
 }
 
@@ -255,12 +275,12 @@ fn a_waiting_guest_is_interrupted() {
             link_async(&mut linker, |guest: &mut Guest| guest).unwrap();
             async_io::block_on(async {
                 let instance = linker.instantiate_async(&mut store, &module).await.unwrap();
-                start_async(&mut store, &instance).await
+                start_async(&mut store, &instance, |guest| guest).await
             })
         } else {
             link_sync(&mut linker, |guest: &mut Guest| guest).unwrap();
             let instance = linker.instantiate(&mut store, &module).unwrap();
-            start(&mut store, &instance)
+            start(&mut store, &instance, |guest| guest)
         };
         assert!(matches!(ended, Ended::Interrupted), "{ended:?}");
         racer.join().unwrap();
@@ -287,7 +307,7 @@ fn memory_past_the_limit_is_refused_and_told() {
         store.limiter(|data| &mut data.memory);
         interruptible(&mut store, |data| &mut data.guest);
         let instance = linker.instantiate(&mut store, &module).unwrap();
-        let ended = start(&mut store, &instance);
+        let ended = start(&mut store, &instance, |data| &mut data.guest);
         assert!(matches!(ended, Ended::Exit(found) if found == code), "{pages}: {ended:?}");
         assert_eq!(store.data().memory.was_reached(), reached, "{pages}");
     }

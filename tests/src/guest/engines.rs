@@ -146,7 +146,7 @@ pub(super) fn wasmtime(guest: Guest<'_>) -> Ran {
     stratafs_wasmtime::link_micropython_sync(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate(&linker, &mut store, get) {
-        Ok(instance) => stratafs_wasmtime::start(&mut store, &instance),
+        Ok(instance) => stratafs_wasmtime::start(&mut store, &instance, get),
         Err(error) => Err(error).into(),
     };
     let Data { guest, memory } = store.into_data();
@@ -166,7 +166,7 @@ pub(super) async fn wasmtime_async(guest: Guest<'_>) -> Ran {
     stratafs_wasmtime::link_micropython_async(&mut linker, get).expect("every name is free");
     switch_off(&mut linker, engine, guest.without.as_deref());
     let how = match program.instantiate_async(&linker, &mut store, get).await {
-        Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance).await,
+        Ok(instance) => stratafs_wasmtime::start_async(&mut store, &instance, get).await,
         Err(error) => Err(error).into(),
     };
     let Data { guest, memory } = store.into_data();
@@ -195,7 +195,7 @@ pub(super) fn wasmi(guest: Guest<'_>) -> Ran {
     stratafs_wasmi::link(&mut linker, get).expect("every name is free");
     stratafs_wasmi::link_emscripten(&mut linker, get).expect("every name is free");
     let how = match program.instantiate(&linker, &mut store, get) {
-        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, &guest.interrupt),
+        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, &guest.interrupt, get),
         Err(error) => error.into(),
     };
     let ended = match how {

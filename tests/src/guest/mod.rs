@@ -5,12 +5,13 @@ mod native;
 mod program;
 pub mod trees;
 
-use std::sync::Arc;
+use std::io::IoSlice;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use stratafs::stream::{BytesInput, CapturedOutput, Stream};
-use stratafs::{Interrupt, Limits, Namespace, Process};
+use stratafs::stream::{BytesInput, CapturedOutput, NullStream, Readiness, Stream};
+use stratafs::{Interrupt, Limits, Namespace, Outcome, Process, Stat};
 use stratafs_abi::Tracer;
 
 pub use engines::Engine;
@@ -180,6 +181,19 @@ impl<'a> Guest<'a> {
         }
     }
 
+    /// Runs it until a moment after it has first written to its standard output, which is not captured. However long that takes, it is stopped while it does
+    /// what comes next.
+    ///
+    /// # Panics
+    /// When it writes nothing; as [`run`](Guest::run).
+    #[must_use]
+    pub fn run_until_it_speaks(self) -> Ran {
+        let heard = Arc::new(Heard { stop: self.stopper(), once: Once::new() });
+        let ran = self.stdout(heard.clone()).run();
+        assert!(heard.once.is_completed(), "it wrote nothing: {:?}, {}", ran.ended, ran.stderr);
+        ran
+    }
+
     /// Runs it to its end as a future; the engine must be an async one.
     ///
     /// # Panics
@@ -220,6 +234,33 @@ impl<'a> Guest<'a> {
             .build()
             .expect("the process is made");
         (process, outputs)
+    }
+}
+
+/// Stops a guest a moment after it has written something.
+struct Heard<F> {
+    stop: F,
+    once: Once,
+}
+
+impl<F: Fn() + Clone + Send + Sync + 'static> Stream for Heard<F> {
+    fn write(&self, bufs: &[IoSlice<'_>]) -> stratafs::Result<Outcome<usize>> {
+        self.once.call_once(|| {
+            let stop = self.stop.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(20));
+                stop();
+            });
+        });
+        NullStream.write(bufs)
+    }
+
+    fn readiness(&self) -> Readiness {
+        NullStream.readiness()
+    }
+
+    fn stat(&self) -> Stat {
+        NullStream.stat()
     }
 }
 

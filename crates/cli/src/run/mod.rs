@@ -27,10 +27,15 @@ use stop::Stopper;
 /// The functions that the engines' linkers have.
 pub use stratafs_wasmtime::HOST_FUNCTIONS;
 
-/// Whether a guest may import `name` from `module`.
+/// Whether a guest may import `name` from `module` on this engine.
 #[must_use]
-pub fn provides(module: &str, name: &str) -> bool {
-    let mut all = stratafs_wasi::FUNCTIONS.iter().chain(stratafs_wasi::MICROPYTHON_FUNCTIONS);
+pub fn provides(engine: EngineKind, module: &str, name: &str) -> bool {
+    let micropython = match engine {
+        EngineKind::Wasmtime => stratafs_wasi::MICROPYTHON_FUNCTIONS,
+        // That build needs exceptions, which wasmi lacks.
+        EngineKind::Wasmi => &[],
+    };
+    let mut all = stratafs_wasi::FUNCTIONS.iter().chain(micropython);
     all.any(|function| function.about.module == module && function.about.name == name)
 }
 

@@ -1,7 +1,7 @@
 //! Runs a plan on wasmi.
 
 use stratafs::{Interrupt, Process};
-use stratafs_wasmi::{Ended, Guest, MemoryLimit, Program, STACK_SIZE};
+use stratafs_wasmi::{Ended, Guest, MemoryLimit, Program, stack_size};
 use wasmi::{Engine, Linker, Module, Store};
 
 use super::stop::Stopper;
@@ -28,7 +28,7 @@ pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
     let interrupt = stopper.interrupt().clone();
     let watch = stopper.watch(plan.timeout, move || interrupt.raise());
     let run = std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(STACK_SIZE);
+        let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(stack_size(&plan.limits.vfs));
         let thread = thread.spawn_scoped(scope, || start(plan, &engine, &program, process, stopper.interrupt()));
         let thread = thread.map_err(|error| failed!("no thread for the guest: {error}"))?;
         thread.join().unwrap_or_else(|_| Err(failed!("the guest's thread panicked: this is a bug in stratafs")))
@@ -48,7 +48,7 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, inte
     linked.map_err(|error| failed!("wasmi: {error}"))?;
     store.data_mut().guest.tracer = begin(plan)?.map(Box::new);
     let ended = match program.instantiate(&linker, &mut store, guest) {
-        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, interrupt),
+        Ok(instance) => stratafs_wasmi::start(&mut store, &instance, interrupt, guest),
         Err(_) if store.data().memory.was_reached() => {
             let given = plan.limits.as_given("memory").unwrap_or("memory");
             return Err(usage!("{shown} needs more memory from the start than --limit {given} gives it"));

@@ -122,7 +122,7 @@ fn begin_at(plan: &Plan, store: &mut Store<Data>, instance: &Instance) -> Result
         }
     }
     Ok(match plan.entry {
-        Entry::Usual => stratafs_wasmtime::start(store, instance),
+        Entry::Usual => stratafs_wasmtime::start(store, instance, guest),
         Entry::Functions(names) => stratafs_wasmtime::call_all(store, instance, names),
     })
 }

@@ -60,11 +60,11 @@ impl Scratch {
         self.stratafs(&[&["python"], args].concat())
     }
 
-    /// Has this Python script of the host drive `stratafs python` with these options.
-    pub fn on_a_terminal(&self, script: &str, options: &[&str]) {
-        let script = self.file("terminal.py", script);
+    /// Has this Python script of the host, which `terminal.py` stands before, drive this command with these options.
+    pub fn on_a_terminal(&self, subcommand: &str, script: &str, options: &[&str]) {
+        let script = self.file("terminal.py", format!("{}\n{script}", include_str!("terminal.py")));
         let mut command = Command::new("python3");
-        command.arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).args(options);
+        command.arg(script).arg(env!("CARGO_BIN_EXE_stratafs")).arg(subcommand).args(options);
         command.env("STRATAFS_CACHE", cache()).env_remove("STRATAFS_PYTHON");
         let done = finish(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()));
         assert_eq!(done.code, Some(0), "{done:?}");

@@ -275,6 +275,13 @@ fn a_pipe_has_a_size_that_is_changed(os: &mut dyn Posix) {
     assert_eq!(os.write(write, vec![7; 10_000]), Ok(8192));
     assert_eq!(os.write(write, "x"), Err(EAGAIN));
     assert_eq!(os.read(read, 20_000).unwrap().len(), 16_384);
+    // Linux lets anybody have so much and, unless it is told otherwise, only root have more.
+    assert_eq!(os.set_pipe_size(write, 1_000_000), Ok(1 << 20));
+    assert_eq!(os.write(write, vec![7; 2_000_000]), Ok(1 << 20));
+    assert_eq!(os.write(write, "x"), Err(EAGAIN));
+    assert_eq!(os.set_pipe_size(read, 65_536), Err(EBUSY));
+    assert_eq!(os.read(read, 1 << 20).unwrap().len(), 1 << 20);
+    assert_eq!(os.set_pipe_size(read, 65_536), Ok(65_536));
 }
 
 fn what_is_no_pipe_has_no_size_of_one(os: &mut dyn Posix) {

@@ -74,6 +74,8 @@ pub(super) static MICROPYTHON: Piece = Piece {
     calls: &[
         (crate::Glue::MODULE, "micropython_source", "micropython_source", "i32 i32 i32 -> i32"),
         (crate::Glue::MODULE, "micropython_raised", "micropython_raised", "i32 i32 -> i32"),
+        (crate::Glue::MODULE, "micropython_unread", "micropython_unread", "i32 -> i32"),
+        (crate::Glue::MODULE, "micropython_wrapped", "micropython_wrapped", "i32 i32 i32 i32 -> i32"),
         (WASI, "fd_read", "fd_read", "i32 i32 i32 i32 -> i32"),
     ],
     needs: &["memory", "mp_js_init", "proxy_c_init", "mp_js_do_exec", "mp_js_repl_init", "mp_js_repl_process_char", "malloc"],

@@ -33,7 +33,7 @@ use self::data::Data;
 use self::dir::{Directory, charge_of, hash_of};
 pub use self::node::MemNode;
 use self::node::{Body, Contents, Leaf, Meta, ROOT_INO, S_ISGID, Shared};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, PipeSize};
 use crate::{
     Access, Budget, Clock, Cookie, DirEntry, Entry, Errno, FileHandle, FileKind, Filesystem, Limits, Name, Names, NewKind,
     Opened, Removal, Result, SetAttr, Stat, StatFs, SystemClock,
@@ -78,7 +78,7 @@ impl MemFs {
             tree_id: tree.id(),
             tree: RwLock::new(tree),
             depth_max: limits.depth,
-            pipe_capacity: limits.pipe,
+            pipe_size: PipeSize::of(limits),
         });
         let root = MemNode::root(&shared);
         Arc::new(MemFs { shared, root })
@@ -283,7 +283,7 @@ impl Filesystem for MemFs {
                 Ok(leaf(meta, Contents::Symlink(target.into())))
             }),
             NewKind::Fifo => self.make(dir, name, FileKind::Fifo, mode, |meta, ino, _| {
-                Ok(leaf(meta, Contents::Fifo(Pipe::new(shared.pipe_capacity, ino))))
+                Ok(leaf(meta, Contents::Fifo(Pipe::new(shared.pipe_size, ino))))
             }),
         }
     }

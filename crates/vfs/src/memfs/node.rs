@@ -9,7 +9,7 @@ use qcell::{QCell, QCellOwner, QCellOwnerID};
 
 use super::data::Data;
 use super::dir::Directory;
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, PipeSize};
 use crate::{Budget, Clock, Errno, FileHandle, FileKind, Result, SetAttr, SetTime, Stat, Timestamp};
 
 /// The root's inode number.
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     /// What says that a directory is under `tree`.
     pub tree_id: QCellOwnerID,
     pub depth_max: u32,
-    pub pipe_capacity: usize,
+    pub pipe_size: PipeSize,
 }
 
 /// A file in a [`MemFs`](super::MemFs). It lives while a name, a clone or an open file of it does; its storage goes back to

@@ -61,7 +61,7 @@ impl Overlay {
         if pipes.len() == pipes.capacity() {
             pipes.retain(|_, pipe| pipe.strong_count() > 0);
         }
-        let pipe = Pipe::new(self.pipe_max, ino);
+        let pipe = Pipe::new(self.pipe_size, ino);
         pipes.insert(ino, Arc::downgrade(&pipe));
         pipe
     }

@@ -42,7 +42,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::filesystem::{Entry, Filesystem, Opened};
 use crate::memfs::MemFs;
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, PipeSize};
 use crate::{
     Access, Budget, Cookie, DirEntry, Errno, FileKind, Limits, Name, NewKind, NodeRef, Removal, Result, SetAttr, Stat, StatFs,
 };
@@ -72,7 +72,7 @@ pub struct Overlay {
     uppers: Uppers,
     budget: Budget,
     cache_max: usize,
-    pipe_max: usize,
+    pipe_size: PipeSize,
     big_cookies: Mutex<BigCookies>,
     pipes: Mutex<Map<u64, Weak<Pipe>>>,
 }
@@ -120,7 +120,7 @@ impl Overlay {
             uppers,
             budget,
             cache_max: limits.overlay_cache,
-            pipe_max: limits.pipe,
+            pipe_size: PipeSize::of(limits),
             big_cookies: Mutex::default(),
             pipes: Mutex::default(),
         })

@@ -1,7 +1,7 @@
 use super::Process;
 use crate::fd_table::{Descriptor, Fd};
 use crate::open_file::{OpenFile, StatusFlags};
-use crate::pipe::Pipe;
+use crate::pipe::{Pipe, PipeSize};
 use crate::stream::Stream;
 use crate::{Access, Errno, Result};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ impl Process {
     pub fn pipe(&mut self, nonblock: bool, cloexec: bool) -> Result<(Fd, Fd)> {
         self.abandon_wait();
         self.pipes += 1;
-        let pipe = Pipe::new(self.limits.pipe, self.pipes);
+        let pipe = Pipe::new(PipeSize::of(&self.limits), self.pipes);
         let mut ends = [Access::READ, Access::WRITE].map(|access| {
             let file = OpenFile::stream(Arc::new(pipe.end(access)), access);
             file.set_status(StatusFlags { nonblock, append: false });
@@ -153,8 +153,8 @@ impl Process {
         self.fds.get(fd)?.file.as_stream().and_then(|stream| stream.pipe_size()).ok_or(Errno::EBADF)
     }
 
-    /// Has a pipe hold at least so many bytes; answers how many it holds now, a power of two. It may not hold more than when it was made
-    /// ([`Limits::pipe`](crate::Limits::pipe)).
+    /// Has a pipe hold at least so many bytes; answers how many it holds now, a power of two and no more than
+    /// [`Limits::pipe_max`](crate::Limits::pipe_max), unless it was made with more.
     ///
     /// # Errors
     /// `EBADF`, also for what is no pipe; `EINVAL` above 2 GiB; `EPERM` for more than it may hold; `EBUSY` when there are more bytes in it.

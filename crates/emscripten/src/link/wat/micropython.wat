@@ -28,33 +28,44 @@
 
 ;; Runs the whole of standard input, read into room that doubles when it is full.
 (func $run_stdin (result i32)
-  (local $at i32) (local $source i32) (local $length i32) (local $size i32) (local $larger i32)
+  (local $at i32) (local $source i32) (local $length i32) (local $size i32) (local $larger i32) (local $error i32)
   (local.set $at (call $room (i32.const 12)))
   (local.set $size (i32.const 65536))
   (local.set $source (call $room (local.get $size)))
   (loop $more
     (if (i32.eq (local.get $length) (local.get $size)) (then
-      (if (i32.ge_u (local.get $size) (i32.const 16777216)) (then (return (i32.const 2))))
+      (if (i32.ge_u (local.get $size) (i32.const 16777216)) (then (return (call $unread (i32.const 22))))) ;; EFBIG
       (local.set $larger (call $room (i32.mul (local.get $size) (i32.const 2))))
       (memory.copy (local.get $larger) (local.get $source) (local.get $length))
       (local.set $source (local.get $larger))
       (local.set $size (i32.mul (local.get $size) (i32.const 2)))))
     (i32.store $memory (local.get $at) (i32.add (local.get $source) (local.get $length)))
     (i32.store $memory offset=4 (local.get $at) (i32.sub (local.get $size) (local.get $length)))
-    (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 8))) (then (return (i32.const 2))))
+    (local.set $error (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 8))))
+    (if (local.get $error) (then (return (call $unread (local.get $error)))))
     (local.set $length (i32.add (local.get $length) (i32.load $memory offset=8 (local.get $at))))
     (br_if $more (i32.load $memory offset=8 (local.get $at))))
-  (call $run_source (local.get $source) (local.get $length)))
+  (local.set $size (call $micropython_wrapped (local.get $source) (local.get $length) (i32.const 0) (i32.const 0)))
+  (if (i32.lt_s (local.get $size) (i32.const 0)) (then (return (call $unread (i32.const 48))))) ;; ENOMEM
+  (local.set $larger (call $room (i32.add (local.get $size) (i32.const 1))))
+  (drop (call $micropython_wrapped (local.get $source) (local.get $length) (local.get $larger) (local.get $size)))
+  (call $run_source (local.get $larger) (local.get $size)))
+
+;; Says why standard input is not read, and answers the exit code.
+(func $unread (param $error i32) (result i32)
+  (drop (call $micropython_unread (local.get $error)))
+  (i32.const 2))
 
 ;; Feeds standard input to the prompt, a byte at a time, until it ends or the prompt does.
 (func $prompt (result i32)
-  (local $at i32) (local $byte i32) (local $last i32) (local $answer i32)
+  (local $at i32) (local $byte i32) (local $last i32) (local $answer i32) (local $error i32)
   (local.set $at (call $room (i32.const 16)))
   (i32.store $memory (local.get $at) (i32.add (local.get $at) (i32.const 8)))
   (i32.store $memory offset=4 (local.get $at) (i32.const 1))
   (call $mp_js_repl_init)
   (loop $more
-    (if (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 12))) (then (return (i32.const 1))))
+    (local.set $error (call $fd_read (i32.const 0) (local.get $at) (i32.const 1) (i32.add (local.get $at) (i32.const 12))))
+    (if (local.get $error) (then (return (call $unread (local.get $error)))))
     (if (i32.eqz (i32.load $memory offset=12 (local.get $at))) (then (return (i32.const 0))))
     (local.set $last (local.get $byte))
     (local.set $byte (i32.load8_u $memory offset=8 (local.get $at)))

@@ -46,11 +46,33 @@ fn a_call_moves_so_many_bytes_and_comes_short() {
 fn a_pipe_holds_so_many_bytes() {
     let mut p = bounded(Limits { pipe: 5000, ..Limits::default() });
     let (_r, w) = p.pipe(true, false).unwrap();
-    assert_eq!(write(&mut p, w, &[0; 9000]), Ok(5000));
+    assert_eq!(write(&mut p, w, &[0; 9000]), Ok(4096));
     assert_eq!(write(&mut p, w, &[0; 1]), Err(EAGAIN));
     p.mkfifoat(CWD, b"/ff", 0o600).unwrap();
     let fd = open(&mut p, "/ff", &read_write()).unwrap();
-    assert_eq!(write(&mut p, fd, &[0; 9000]), Ok(5000));
+    assert_eq!(write(&mut p, fd, &[0; 9000]), Ok(4096));
+}
+
+#[test]
+fn a_pipe_is_made_to_hold_so_many_bytes_and_no_more() {
+    let mut p = process();
+    let (_r, w) = p.pipe(true, false).unwrap();
+    assert_eq!(p.set_pipe_size(w, (1 << 20) + 1), Err(EPERM));
+    assert_eq!(p.set_pipe_size(w, 1 << 20), Ok(1 << 20));
+    assert_eq!(write(&mut p, w, &vec![0; 2 << 20]), Ok(1 << 20));
+    assert_eq!(p.set_pipe_size(w, 1 << 31), Err(EPERM));
+    assert_eq!(p.set_pipe_size(w, (1 << 31) + 1), Err(EINVAL));
+    // What it was made with it may have, whatever that is.
+    for (pipe, pipe_max) in [(5000, 0), (1, 1), (65_536, 65_536), (1 << 21, 1 << 20)] {
+        let mut p = bounded(Limits { pipe, pipe_max, ..Limits::default() });
+        p.mkfifoat(CWD, b"/ff", 0o600).unwrap();
+        let fifo = open(&mut p, "/ff", &read_write()).unwrap();
+        for fd in [fifo, p.pipe(true, false).unwrap().1] {
+            let size = p.pipe_size(fd).unwrap();
+            assert_eq!(p.set_pipe_size(fd, u32::try_from(size).unwrap()), Ok(size), "{pipe}");
+            assert_eq!(p.set_pipe_size(fd, u32::try_from(size).unwrap() + 1), Err(EPERM), "{pipe}");
+        }
+    }
 }
 
 #[test]
