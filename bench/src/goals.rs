@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::calls::{EMSCRIPTEN, FLOOR, HOST_CALL, MEMFS, NATIVE, WASI_BLOCKING, WASI_COMMON};
 use crate::section::Unit;
-use crate::table::{Part, median, shown};
+use crate::table::{self, Part, figure, shown};
 use crate::{cpython, curves, guests, micropython, startup};
 
 /// A row on a host.
@@ -49,22 +49,43 @@ impl Goal {
     }
 
     /// Whether what was measured is good enough, and how it is shown.
-    fn met(&self, parts: &[Part]) -> Option<(bool, String)> {
-        let of = |(host, row): Cell| median(parts.iter().flat_map(|part| &part.columns), host, row);
+    fn met(&self, parts: &[Part]) -> Option<(Verdict, String)> {
+        let of = |(host, row): Cell| figure(parts.iter().flat_map(|part| &part.columns), host, row);
+        // By how much a ratio could be better if both figures were at the edge of their middle half.
+        let two = |over: table::Figure, under: table::Figure| (over.median / under.median, (over.spread + under.spread) / 2.0);
         Some(match self.figure {
             Figure::TimesAsFast(fast, slow) => {
-                let ratio = of(slow)? / of(fast)?;
-                (ratio >= self.bound, format!("{ratio:.2}"))
+                let (ratio, margin) = two(of(slow)?, of(fast)?);
+                (Verdict::of(ratio >= self.bound, ratio * (1.0 + margin) >= self.bound), format!("{ratio:.2}"))
             }
             Figure::Cost(dear, cheap) => {
-                let ratio = of(dear)? / of(cheap)?;
-                (ratio <= self.bound, format!("{ratio:.2}"))
+                let (ratio, margin) = two(of(dear)?, of(cheap)?);
+                (Verdict::of(ratio <= self.bound, ratio * (1.0 - margin) <= self.bound), format!("{ratio:.2}"))
             }
             Figure::Value(cell, unit) => {
-                let value = of(cell)?;
-                (value <= self.bound, shown(value, unit))
+                let value = of(cell)?.median;
+                (Verdict::of(value <= self.bound, false), shown(value, unit))
             }
         })
+    }
+}
+
+/// How a figure stands to its bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Met,
+    /// Missed by less than the figures' spread.
+    Close,
+    Missed,
+}
+
+impl Verdict {
+    fn of(met: bool, close: bool) -> Self {
+        match (met, close) {
+            (true, _) => Verdict::Met,
+            (false, true) => Verdict::Close,
+            (false, false) => Verdict::Missed,
+        }
     }
 }
 
@@ -144,6 +165,11 @@ const REASONS: &[(&[&str], &[&str], &str)] = &[
         &[MEMFS],
         "a lock is taken for the attributes to be of one moment, and 64 bytes go to the guest, whose C library takes them apart again",
     ),
+    (
+        &[cpython::FILES],
+        &[MEMFS],
+        "most of what is left is the interpreter's own work in the guest, which no host can take away: native Python takes as long",
+    ),
     (&["rename"], &[MEMFS], "two tables are changed under the tree's lock, with an allocation for the name"),
     (
         &[startup::WASI_315_AHEAD, startup::PYODIDE_AHEAD],
@@ -172,8 +198,9 @@ pub fn table(parts: &[Part], all: bool) -> String {
     for goal in goals() {
         let (what, bound) = (goal.text(), goal.wanted());
         _ = match goal.met(parts) {
-            Some((true, here)) => writeln!(text, "| {what} | {bound} | {here} | yes |"),
-            Some((false, here)) => {
+            Some((Verdict::Met, here)) => writeln!(text, "| {what} | {bound} | {here} | yes |"),
+            Some((Verdict::Close, here)) => writeln!(text, "| {what} | {bound} | {here} | within the spread |"),
+            Some((Verdict::Missed, here)) => {
                 writeln!(text, "| {what} | {bound} | {here} | {} |", format!("**not yet** {}", goal.reason()).trim_end())
             }
             None if all => writeln!(text, "| {what} | {bound} | – | not measured |"),
@@ -195,9 +222,15 @@ mod tests {
         assert!(goals.contains("| rename: memfs, times as fast as native | ≥ 5.00 | – | not measured |"), "{goals}");
         assert!(!table(&[part()], false).contains("not measured"));
         let dear = Goal { figure: Figure::Cost(("native", "stat"), ("memfs", "stat")), bound: 1.5 };
-        assert_eq!(dear.met(&[part()]), Some((false, "12.00".to_owned())));
+        assert_eq!(dear.met(&[part()]), Some((Verdict::Missed, "12.00".to_owned())));
         let value = |bound| Goal { figure: Figure::Value(("floor", "empty"), Unit::Bytes), bound };
-        assert_eq!((value(5.0).wanted(), value(5.0).met(&[part()])), ("≤ 5".to_owned(), Some((true, "5".to_owned()))));
-        assert_eq!(value(4.0).met(&[part()]).map(|met| met.0), Some(false));
+        assert_eq!((value(5.0).wanted(), value(5.0).met(&[part()])), ("≤ 5".to_owned(), Some((Verdict::Met, "5".to_owned()))));
+        assert_eq!(value(4.0).met(&[part()]).map(|met| met.0), Some(Verdict::Missed));
+        // 1,200 and 100, each a little different from round to round.
+        let fast = |bound| Goal { figure: Figure::TimesAsFast(("memfs", "stat"), ("native", "stat")), bound };
+        assert_eq!(
+            [12.0, 12.5, 99.0].map(|bound| fast(bound).met(&[part()]).map(|met| met.0)),
+            [Verdict::Met, Verdict::Close, Verdict::Missed].map(Some)
+        );
     }
 }

@@ -85,11 +85,10 @@ impl Column {
     }
 }
 
-/// A row's median on a host.
+/// A row's figure on a host.
 #[must_use]
-pub fn median<'a>(columns: impl IntoIterator<Item = &'a Column>, host: &str, row: &str) -> Option<f64> {
-    let figure = columns.into_iter().filter(|column| column.host == host).find_map(|column| column.figure(row));
-    figure.map(|figure| figure.median)
+pub fn figure<'a>(columns: impl IntoIterator<Item = &'a Column>, host: &str, row: &str) -> Option<Figure> {
+    columns.into_iter().filter(|column| column.host == host).find_map(|column| column.figure(row))
 }
 
 /// A figure with its digits in threes.
@@ -144,7 +143,9 @@ pub fn figures(part: &Part) -> String {
 /// How many times as fast as the host `base` each one is, in the rows that `base` has.
 #[must_use]
 pub fn ratios(part: &Part, base: &str) -> String {
-    grid(&part.columns, |column, row| Some(format!("{:.2}", median(&part.columns, base, row)? / column.figure(row)?.median)))
+    grid(&part.columns, |column, row| {
+        Some(format!("{:.2}", figure(&part.columns, base, row)?.median / column.figure(row)?.median))
+    })
 }
 
 /// A section of the page.
@@ -186,7 +187,7 @@ pub(crate) mod tests {
     fn figures_are_medians_with_their_spread() {
         assert_eq!(Figure::of(vec![3.0, 1.0, 2.0, 5.0, 4.0]), Some(Figure { median: 3.0, spread: 2.0 / 3.0 }));
         assert_eq!(Figure::of(Vec::new()), None);
-        assert_eq!(median(&part().columns, "native", "stat"), Some(1200.0));
+        assert_eq!(figure(&part().columns, "native", "stat").map(|figure| figure.median), Some(1200.0));
         assert!(figures(&part()).contains("| stat | 1,200 ±"), "{}", figures(&part()));
         assert!(figures(&part()).contains("| empty | – | – | 5.0 ±0 % |"), "{}", figures(&part()));
         assert!(ratios(&part(), "native").contains("| stat | 1.00 | 12.00 | – |"));
