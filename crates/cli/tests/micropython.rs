@@ -69,6 +69,11 @@ fn a_code_of_system_exit_is_a_number_or_is_said() {
             }
         }
     }
+    // WASI's build does not survive it.
+    for build in &BUILDS[..2] {
+        let done = run(&scratch, build, &["-c", "raise SystemExit(1 << 70)"]);
+        assert_eq!((done.code, done.err.as_str()), (Some(255), ""), "{build:?}");
+    }
     let done = run(&scratch, &[], &["--dir", "app::/lib", "-m", "exits"]);
     assert_eq!((done.code, done.err.as_str()), (Some(5), ""), "{done:?}");
 }

@@ -83,12 +83,13 @@ pub fn micropython_raised(cx: &mut Call<'_>, at: Ptr, len: Size) -> Result<u32> 
 
 /// The exit code that a code of `SystemExit` stands for, unless it is a text to be said.
 fn exit_code(repr: &str) -> Option<u32> {
+    let digits = repr.strip_prefix('-').unwrap_or(repr);
     match repr {
         "None" | "False" => Some(0),
         "True" => Some(1),
-        digits if digits.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit()) => {
-            // As CPython: one that is no C `long` is -1.
-            Some(digits.parse::<i64>().unwrap_or(-1).cast_unsigned() as u8).map(u32::from)
+        // As CPython: what is no `long` of C's is -1.
+        _ if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            u32::try_from(repr.parse::<i64>().unwrap_or(-1) & 0xff).ok()
         }
         _ => None,
     }

@@ -85,7 +85,9 @@ fn sizes(t: &mut Table) {
     let (read, write) = t.process.pipe(true, false).unwrap();
     let (read, write) = (u64::from(read.raw()), u64::from(write.raw()));
     let _ = t.row("the size of a pipe", &[read, GET, 0]);
-    for (what, size) in [("a size", 5000), ("none", 0), ("too much", 1 << 17), ("past 2 GiB", 0x8000_0001)] {
+    for (what, size) in
+        [("a size", 5000), ("none", 0), ("as much as may be", 1 << 20), ("too much", (1 << 20) + 1), ("past 2 GiB", 0x8000_0001)]
+    {
         let at = t.words(&[size]);
         let _ = t.row(what, &[write, SET, at]);
     }
