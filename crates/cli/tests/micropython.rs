@@ -158,12 +158,15 @@ fn standard_input_is_the_program_or_what_it_reads() {
     let scratch = Scratch::new();
     // More than fits into what it is read into first.
     let long = format!("x = 0\n{}print(x)\n", "x += 1\n".repeat(20_000));
+    let wide = format!("#{}\nprint('{0}' == '\\u20ac' * 5000)\n", "\u{20ac}".repeat(5000));
     for build in BUILDS {
         let stdin = |args: &[&str], input: &[u8]| feed(&mut scratch.stratafs(&[&["micropython"], build, args].concat()), input);
         let done = stdin(&[], b"print(6 * 7)\nimport sys\nsys.exit(3)");
         assert_eq!((done.code, done.out.as_str()), (Some(3), "42\n"), "{build:?}: {done:?}");
         let done = stdin(&[], long.as_bytes());
         assert_eq!((done.code, done.out.as_str()), (Some(0), "20000\n"), "{build:?}: {done:?}");
+        let done = stdin(&[], wide.as_bytes());
+        assert_eq!((done.code, done.out.as_str()), (Some(0), "True\n"), "{build:?}: {done:?}");
         let done = stdin(&["-c", "import sys; print(len(sys.stdin.read()))"], &b"abc\n".repeat(1000));
         assert_eq!((done.code, done.out.as_str()), (Some(0), "4000\n"), "{build:?}: {done:?}");
     }

@@ -12,6 +12,9 @@ const RUN_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", li
 /// a line feed, and the code as text.
 const ENDED_BY: &str = "Traceback (most recent call last):\n  File \"<stdin>\", line 4, in <module>\nSystemExit: ";
 
+/// How long a literal is, in bytes of what it stands for.
+const PIECE: usize = 4096;
+
 /// What runs a program. MicroPython hands out an exception as text alone, so the code of `SystemExit` is taken out of it while it is an object. No name of
 /// the program's is used but `SystemExit`: it may have given them another meaning.
 fn wrapped(run: &str) -> Vec<u8> {
@@ -21,7 +24,17 @@ fn wrapped(run: &str) -> Vec<u8> {
 
 /// What runs code; `<stdin>` is its name in a traceback.
 fn wrapped_code(code: &[u8]) -> Vec<u8> {
-    wrapped(&format!("exec(compile({},'<stdin>','exec'))", literal(code)))
+    // In pieces: MicroPython takes time by the square of a literal's length.
+    let code = String::from_utf8_lossy(code);
+    let mut pieces = String::new();
+    let mut left = &*code;
+    while !left.is_empty() {
+        let piece;
+        (piece, left) = left.split_at(left.ceil_char_boundary(PIECE));
+        pieces.push_str(&literal(piece.as_bytes()));
+        pieces.push(',');
+    }
+    wrapped(&format!("exec(compile(''.join([{pieces}]),'<stdin>','exec'))"))
 }
 
 /// Writes a part of what the guest's arguments name to `buf`, as far as `size` reaches, and answers its length. Part 0 is a statement that sets
