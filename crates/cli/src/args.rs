@@ -1,7 +1,7 @@
 //! The command line. What a guest gets is taken as it is, hyphens included, from the first argument that is not an option of ours.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -16,7 +16,7 @@ use crate::module::EngineKind;
     about = "Runs WebAssembly programs, CPython first, on a tree of files made of layers: memory, host directories, zip archives."
 )]
 #[command(after_help = "Examples:\n  \
-    stratafs python                                        a Python prompt; nothing needs to be installed\n  \
+    stratafs python                                        a Python prompt; CPython is fetched once\n  \
     stratafs python -c \"print(open('/etc/motd').read())\"   one line of Python\n  \
     stratafs python script.py one two                      a script of the host, with arguments\n  \
     stratafs run --dir ./data tool.wasm /data/input.txt    another program, which may read ./data\n\n\
@@ -237,6 +237,8 @@ pub enum Asked {
 /// # Errors
 /// One line that names what is wrong.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let named = args.get(1).map(|arg| arg.to_string_lossy().into_owned());
     match Cli::try_parse_from(args) {
         Ok(cli) => check_own_options(cli.command).map(Asked::Command),
         Err(error) => match error.kind() {
@@ -244,7 +246,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Asked> {
             ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
                 Err(usage!("what shall be done? Try `stratafs python`, `stratafs run MODULE.wasm` or `stratafs --help`"))
             }
-            _ => Err(shorten(&error)),
+            ErrorKind::InvalidSubcommand => Err(unknown_command(named.as_deref().unwrap_or_default())),
+            _ => Err(shorten(&error, named.as_deref())),
         },
     }
 }
@@ -277,12 +280,10 @@ fn is_near(known: &str, given: &str) -> bool {
 }
 
 /// clap's message without its usage and tips, as one line, with a hint where to look.
-fn shorten(error: &clap::Error) -> Error {
+fn shorten(error: &clap::Error, named: Option<&str>) -> Error {
     let rendered = error.render().to_string();
     let first: Vec<&str> = rendered.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
-    let command = rendered.lines().find_map(|line| line.strip_prefix("Usage: stratafs "));
-    let command = command.and_then(|rest| rest.split_whitespace().next());
-    let command = command.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
+    let command = named.filter(|name| Cli::command().find_subcommand(name).is_some());
     if error.kind() == ErrorKind::UnknownArgument
         && let Some(ContextValue::String(arg)) = error.get(ContextKind::InvalidArg)
     {
@@ -294,6 +295,19 @@ fn shorten(error: &clap::Error) -> Error {
 
 fn see(command: Option<&str>) -> String {
     command.map_or_else(|| "see `stratafs --help`".to_owned(), |command| format!("see `stratafs {command} --help`"))
+}
+
+/// Names what stands in a command's place, and the command that may be meant.
+fn unknown_command(name: &str) -> Error {
+    let cli = Cli::command();
+    let near = cli.get_subcommands().map(clap::Command::get_name).find(|known| is_near(known, name));
+    let meant = match Path::new(name).extension().and_then(std::ffi::OsStr::to_str) {
+        Some("py") => Some(format!("python {name}")),
+        Some("wasm") => Some(format!("run {name}")),
+        _ => near.map(str::to_owned),
+    };
+    let tip = meant.map(|meant| format!("; did you mean `stratafs {meant}`?")).unwrap_or_default();
+    usage!("there is no command `{name}`{tip} ({})", see(None))
 }
 
 /// Names the option, one of the command's that looks like it, and where all of them are listed.

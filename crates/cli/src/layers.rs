@@ -180,6 +180,18 @@ pub fn order(layers: &mut [LayerSpec]) -> Result<()> {
     Ok(())
 }
 
+/// What to say when a guest's path was written behind a single colon, and no file of the host has that name.
+fn one_colon(given: &[u8], host: &[u8]) -> String {
+    let at = given.windows(2).rposition(|pair| pair == b":/");
+    match at
+        .and_then(|at| given.get(at + 1..))
+        .filter(|_| given.len() == host.len() && !Path::new(OsStr::from_bytes(host)).exists())
+    {
+        Some(guest) => format!(": the guest's path stands behind two colons, as in HOST::{}", String::from_utf8_lossy(guest)),
+        None => String::new(),
+    }
+}
+
 /// Splits `HOST[::GUEST]` at the last `::`, and finds the guest path when it is not given.
 fn on_host(text: &OsStr, source: impl Fn(&OsStr) -> std::result::Result<Source, String>) -> Parsed {
     let bytes = text.as_bytes();
@@ -191,7 +203,7 @@ fn on_host(text: &OsStr, source: impl Fn(&OsStr) -> std::result::Result<Source, 
     if host.is_empty() {
         return Err("the host path is empty".to_owned());
     }
-    let source = source(OsStr::from_bytes(host))?;
+    let source = source(OsStr::from_bytes(host)).map_err(|why| why + &one_colon(bytes, host))?;
     let guest = match guest {
         Some(guest) => guest,
         None => default_place(&source)?,

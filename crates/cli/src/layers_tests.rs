@@ -119,6 +119,7 @@ fn what_is_missing_or_of_the_wrong_kind_is_named() {
         ("--dir", at("data::"), "the guest path `` is not absolute"),
         ("--dir-rw", at("t.zip"), "is not a directory"),
         ("--dir-rw", at("data::x"), "the guest path `x` is not absolute"),
+        ("--dir", at("data:/x"), "there is no such file or directory: the guest's path stands behind two colons, as in HOST::/x"),
         ("--zip", at("none"), "there is no such file or directory"),
         ("--zip", at("file"), "is not a zip archive"),
         ("--zip", at("data"), "is not a zip archive but a directory"),
