@@ -295,6 +295,7 @@ fn what_is_not_there_says_so() {
     assert_eq!((done.code, done.out.as_str()), (Some(0), "False\n"), "{done:?}");
     for (args, said) in [
         (&["-x"][..], "micropython: no option -x: it takes -c CODE, -m MODULE, -i, - or a script"),
+        (&["-c"], "micropython: nothing to run behind -c: it takes -c CODE, -m MODULE, -i, - or a script"),
         (&["--no-such"], "stratafs: unknown option `--no-such` (see `stratafs micropython --help`)"),
         (&["--wsi"], "stratafs: unknown option `--wsi`; did you mean `--wasi`? (see `stratafs micropython --help`)"),
         (

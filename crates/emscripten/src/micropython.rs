@@ -187,7 +187,9 @@ fn program(process: &mut Process) -> Result<Vec<u8>> {
         Asked::Script(path) => (path, can_be_read(process, path).map(|()| path.to_vec())),
         Asked::Unknown => {
             let option = args.first().map(Vec::as_slice).unwrap_or_default();
-            say(process, &format!("micropython: no option {}: it takes -c CODE, -m MODULE, -i, - or a script\n", text(option)));
+            let wrong = if matches!(option, b"-c" | b"-m") { "nothing to run behind" } else { "no option" };
+            let option = text(option);
+            say(process, &format!("micropython: {wrong} {option}: it takes -c CODE, -m MODULE, -i, - or a script\n"));
             return Err(Errno::EINVAL);
         }
     };
