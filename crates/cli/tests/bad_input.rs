@@ -161,7 +161,7 @@ fn options() {
     }
     scratch.refused(&[], "what shall be done?");
     scratch.refused(&["run"], "<MODULE.wasm>");
-    scratch.refused(&["fly"], "'fly'");
+    scratch.refused(&["fly"], "no command `fly`");
 }
 
 #[test]
