@@ -213,7 +213,7 @@ pub fn memory(sampler: &mut Sampler, what: &str) -> Result<(), String> {
         "idle" => {
             let library = library()?;
             let one = guest(&library)?;
-            let guests: u32 = if sampler.quick { 100 } else { 1000 };
+            let guests: u32 = 1000;
             let before = status("VmRSS")?;
             let all = (0..guests).map(|_| guest(&library)).collect::<Result<Vec<_>, _>>()?;
             let good = all.iter().filter(|guest| size(guest, SHARED_FILE) == 8 << 10).count() as u64;
@@ -223,9 +223,7 @@ pub fn memory(sampler: &mut Sampler, what: &str) -> Result<(), String> {
                 return Err(format!("{IDLE}: {good} processes saw the file, not {expected}"));
             }
             drop(one);
-            if each <= 0.0 {
-                return Err(format!("{IDLE}: the kernel counts no memory for them"));
-            }
+            // A figure that is none is refused by who reads it.
             sampler.value(IDLE, each);
         }
         "peak" => {

@@ -1,5 +1,6 @@
 //! Times calls that are made in this process, and checks what each of them answers.
 
+use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::section::Rows;
@@ -53,7 +54,7 @@ impl Sampler {
         let mut batch = |calls: u32| {
             let begun = Instant::now();
             for _ in 0..calls {
-                let got = call();
+                let got = black_box(call());
                 if got != want {
                     return Err(format!("{row}: {got}, not {want}"));
                 }
