@@ -78,6 +78,15 @@ fn forbids_unsafe(root: &str) -> bool {
     root.lines().any(|line| line == "#![forbid(unsafe_code)]")
 }
 
+/// Lints that a crate which guests reach denies in what is no test.
+const PANICS: [&str; 7] = ["unwrap_used", "expect_used", "panic", "unreachable", "todo", "unimplemented", "indexing_slicing"];
+
+fn allowed_panics(root: &str) -> Vec<&'static str> {
+    let denied = root.split_once("#![cfg_attr(").and_then(|(_, rest)| rest.split_once(")]")).map_or("", |(denied, _)| denied);
+    let fits = denied.trim_start().starts_with("not(test)") && denied.contains("deny(");
+    PANICS.into_iter().filter(|lint| !fits || !words(denied).any(|word| word == *lint)).collect()
+}
+
 fn report(check: &str, found: Vec<String>) {
     assert!(found.is_empty(), "{check}:\n{}", found.join("\n"));
 }
@@ -261,6 +270,17 @@ fn unsafe_code_is_forbidden() {
 }
 
 #[test]
+fn nothing_that_guests_reach_may_panic() {
+    let mut found = Vec::new();
+    for krate in ["vfs", "abi", "wasi", "emscripten", "wasmtime", "wasmi"] {
+        let path = workspace().join("crates").join(krate).join("src/lib.rs");
+        let allowed = allowed_panics(&std::fs::read_to_string(&path).unwrap());
+        found.extend(allowed.into_iter().map(|lint| format!("  {}: clippy::{lint} is not denied", path.display())));
+    }
+    report("a guest might get to a panic", found);
+}
+
+#[test]
 fn files_stay_short() {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(workspace().join("crates")).unwrap() {
@@ -298,6 +318,10 @@ fn every_check_finds_what_it_is_for() {
     assert_eq!(wrong_way("stratafs-cli", &depends(&["stratafs", "stratafs-conformance"])), ["stratafs-conformance"]);
 
     assert!(!forbids_unsafe("// #![forbid(unsafe_code)]\n") && forbids_unsafe("//! x\n#![forbid(unsafe_code)]\n"));
+    let denied = |lints: &str| format!("#![cfg_attr(not(test), deny({lints}))]");
+    let all = PANICS.map(|lint| format!("clippy::{lint}")).join(", ");
+    assert!(allowed_panics(&denied(&all)).is_empty() && allowed_panics(&all).len() == 7 && allowed_panics("").len() == 7);
+    assert_eq!(allowed_panics(&denied(&all.replace("panic", "other"))), ["panic"]);
     assert!(too_long(&"x\n".repeat(551)) && !too_long(&"x\n".repeat(550)));
     assert!(is_test("memfs/tests/basic.rs") && is_test("args_tests.rs") && !is_test("memfs/dir.rs"));
     assert!(is_backend("devfs.rs") && is_backend("overlay/node.rs") && !is_backend("process/mod.rs"));

@@ -16,6 +16,18 @@
 //! An ABI crate lists its functions once, in a macro that hands the list to another one (see [`table!`]): an engine adapter's, that links
 //! them, or [`table!`], that makes [`Function`]s which can be called by name and untyped arguments.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 
 mod call;
 mod errno;

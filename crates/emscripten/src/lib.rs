@@ -13,6 +13,18 @@
 //! Where Emscripten under JavaScript and Linux differ, this is Linux: unknown bits of `open` are not looked at, an unknown `ioctl` is `ENOTTY`,
 //! `getcwd` into no bytes is `ERANGE`, a null pointer is `EFAULT`.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 // One parameter per wasm parameter.
 #![allow(clippy::too_many_arguments)]
 

@@ -154,7 +154,7 @@ fn argv(process: &Process) -> Vec<u8> {
     let path = match asked {
         // What stands beside a script can be imported.
         Asked::Script(script) => match script.iter().rposition(|byte| *byte == b'/') {
-            Some(at) => format!("sys.path[0]={};", literal(&script[..at.max(1)])),
+            Some(at) => format!("sys.path[0]={};", literal(script.get(..at.max(1)).unwrap_or_default())),
             None => String::new(),
         },
         _ => String::new(),

@@ -3,6 +3,18 @@
 //! A host builds one tree out of layers (memory, host directories, copy-on-write overlays, read-only zip archives) and hands it to
 //! a guest as a [`Process`]: POSIX's file calls on host types. This crate knows no engine, no guest memory and no ABI.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 
 mod clock;
 mod epoll;
@@ -31,6 +43,7 @@ pub mod hostfs;
 pub mod memfs;
 pub mod overlay;
 pub mod pipe;
+mod shards;
 pub mod stream;
 pub mod wait;
 pub mod zipfs;

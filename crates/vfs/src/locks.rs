@@ -178,7 +178,7 @@ type Shard = Mutex<HashMap<Key, Weak<FileLocks>>>;
 fn shard((filesystem, node): Key) -> &'static Shard {
     static TABLE: LazyLock<[Shard; SHARDS]> = LazyLock::new(|| std::array::from_fn(|_| Mutex::default()));
     let mixed = (filesystem as u64 >> 4).wrapping_add(node).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    &TABLE[(mixed >> 59) as usize % SHARDS]
+    crate::shards::shard(&TABLE, mixed)
 }
 
 fn file_locks(node: &NodeRef) -> Arc<FileLocks> {

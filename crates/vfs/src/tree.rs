@@ -190,8 +190,8 @@ impl Tree {
             layers.push((guest_path(at)?, layer));
         }
         layers.sort_by_key(|(at, _)| at.len());
-        if let Some(twice) = layers.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(TreeError::Occupied { path: show_path(&joined(&twice[0].0)) });
+        if let Some((twice, _)) = layers.iter().zip(layers.iter().skip(1)).find(|(one, next)| one.0 == next.0) {
+            return Err(TreeError::Occupied { path: show_path(&joined(&twice.0)) });
         }
         let faults = self.faults_by_place(&layers)?;
         let memory = (Vec::new(), &Layer::Memory);

@@ -7,6 +7,18 @@
 //!
 //! Numbers are decoded and encoded here and nowhere behind: `Process` knows no flag and no error number of WASI.
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 // One parameter per wasm parameter.
 #![allow(clippy::too_many_arguments)]
 

@@ -2,6 +2,18 @@
 //!
 //! wasmi has no epochs; a guest that computes is interrupted between slices of fuel (see [`start`]).
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 
 mod invoke;
 mod link;

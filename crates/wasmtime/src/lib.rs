@@ -3,6 +3,18 @@
 //! The store's data `T` holds a [`Guest`]; a function from `&mut T` to it is all that the linker needs to know. Waiting calls park the thread
 //! in a sync linker and are awaited in an async one; [`Interrupt`](stratafs::Interrupt) ends both, and with [`interruptible`] also a guest that computes.
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::indexing_slicing
+    )
+)]
 
 mod engine;
 #[cfg(unix)]

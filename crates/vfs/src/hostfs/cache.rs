@@ -13,6 +13,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::node::{FileId, HostNode};
+use crate::shards::shard;
 use crate::{Errno, Result, Stat};
 
 const SHARDS: usize = 16;
@@ -59,37 +60,32 @@ impl Cache {
         Cache { hasher: RandomState::default(), names: shards(), stats: shards() }
     }
 
-    fn key(&self, dir: FileId, name: &[u8]) -> ((FileId, u64), usize) {
-        let hash = self.hasher.hash_one((dir, name));
-        ((dir, hash), (hash >> 32) as usize % SHARDS)
-    }
-
-    fn shard_of(&self, id: FileId) -> usize {
-        (self.hasher.hash_one(id) >> 32) as usize % SHARDS
+    fn hash(&self, dir: FileId, name: &[u8]) -> u64 {
+        self.hasher.hash_one((dir, name))
     }
 
     /// What is known of `name` in `dir` in that generation.
     pub fn lookup(&self, dir: FileId, name: &[u8], generation: u64) -> Option<Result<HostNode>> {
-        let (key, shard) = self.key(dir, name);
-        let mut names = self.names[shard].lock();
-        let known = names.get(&key).filter(|known| known.generation == generation && *known.name == *name)?;
+        let hash = self.hash(dir, name);
+        let mut names = shard(&self.names, hash).lock();
+        let known = names.get(&(dir, hash)).filter(|known| known.generation == generation && *known.name == *name)?;
         Some(known.node.clone().ok_or(Errno::ENOENT))
     }
 
     /// Remembers what a lookup gave.
     pub fn found(&self, dir: FileId, name: &[u8], generation: u64, node: Option<HostNode>) {
-        let (key, shard) = self.key(dir, name);
+        let hash = self.hash(dir, name);
         let known = Known { generation, name: name.into(), node };
-        let pushed_out = self.names[shard].lock().push(key, known);
+        let pushed_out = shard(&self.names, hash).lock().push((dir, hash), known);
         drop(pushed_out);
     }
 
     pub fn stat(&self, id: FileId, generation: u64) -> Option<Stat> {
-        let mut stats = self.stats[self.shard_of(id)].lock();
+        let mut stats = shard(&self.stats, self.hasher.hash_one(id)).lock();
         stats.get(&id).filter(|(then, _)| *then == generation).map(|(_, stat)| *stat)
     }
 
     pub fn learned(&self, id: FileId, generation: u64, stat: Stat) {
-        self.stats[self.shard_of(id)].lock().push(id, (generation, stat));
+        shard(&self.stats, self.hasher.hash_one(id)).lock().push(id, (generation, stat));
     }
 }

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
 use super::cache::Generation;
+use crate::shards::shard;
 use crate::{FileKind, Stat};
 
 /// The host's identity of a file.
@@ -219,7 +220,7 @@ impl Registry {
     }
 
     fn shard(&self, id: FileId) -> &Mutex<HashMap<FileId, Weak<Inner>, RandomState>> {
-        &self.shards[(self.hasher.hash_one(id) >> 32) as usize % SHARDS]
+        shard(&self.shards, self.hasher.hash_one(id))
     }
 
     /// The number of an identity: the inode number on the root's device; elsewhere the device's index above 48 bits of it, and
