@@ -181,6 +181,22 @@ print(os.path.exists('/layer/file'), os.listdir('/tmp'), sys.stdin.isatty(), sys
 }
 
 #[test]
+fn what_a_guest_has_mapped_is_in_its_file_at_any_end() {
+    let scratch = Scratch::new();
+    let mapped = "import mmap, os\nf = open('/out/file', 'w+b')\nf.truncate(5)\nm = mmap.mmap(f.fileno(), 5)\nm[:] = b'hello'\n";
+    for (end, code) in [("os._exit(3)", 3), ("os.abort()", 134), ("import sys; sys.exit(4)", 4)] {
+        for args in [&["--pyodide"][..], &["--pyodide", "--no-preinit"]] {
+            let out = scratch.path("out");
+            let copy = format!("/out={}", out.display());
+            let done = run(&scratch, &[args, &["--mem", "/out", "--copy-out", &copy, "-c", &format!("{mapped}{end}")]].concat());
+            assert_eq!(done.code, Some(code), "{end} {args:?}: {done:?}");
+            assert_eq!(std::fs::read(out.join("file")).unwrap(), b"hello", "{end} {args:?}");
+            std::fs::remove_dir_all(out).unwrap();
+        }
+    }
+}
+
+#[test]
 fn what_a_guest_imports_later_works_on_it() {
     let code =
         "import numpy, pandas; print(pandas.DataFrame({'k': list('xyx'), 'v': numpy.arange(3)}).groupby('k').v.sum().to_dict())";

@@ -35,28 +35,27 @@ impl From<Result<(), Error>> for Ended {
 pub fn start<T: 'static>(store: &mut Store<T>, instance: &Instance, get: impl Fn(&mut T) -> &mut Guest) -> Ended {
     let Some(name) = entry(store, instance) else { return Ended::Exit(0) };
     let ended = instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|start| start.call(&mut *store, ()));
-    if let Some(sync) = sync_mappings(store, instance, get) {
-        // What writing gives is lost, as on Linux.
-        let _ = sync.call(&mut *store, ());
-    }
+    write_back(store, instance, get);
     ended.into()
 }
 
 /// Calls these functions of a reactor, one after the other, until one of them ends the guest. They take nothing; what one answers is the exit
-/// code, as if it was the last.
-pub fn call_all<T: 'static>(store: &mut Store<T>, instance: &Instance, names: &[&str]) -> Ended {
-    let mut code = 0;
-    for name in names {
-        let called = match instance.get_typed_func::<(), i32>(&mut *store, name) {
-            Ok(function) => function.call(&mut *store, ()),
-            Err(_) => instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|f| f.call(&mut *store, ()).map(|()| 0)),
-        };
-        match called {
-            Ok(answer) => code = answer.cast_unsigned(),
-            Err(error) => return Err(error).into(),
-        }
+/// code, as if it was the last. Mapped files are as after [`start`].
+pub fn call_all<T: 'static>(
+    store: &mut Store<T>,
+    instance: &Instance,
+    names: &[&str],
+    get: impl Fn(&mut T) -> &mut Guest,
+) -> Ended {
+    let answer = names.iter().try_fold(0, |_, name| match instance.get_typed_func::<(), i32>(&mut *store, name) {
+        Ok(function) => function.call(&mut *store, ()),
+        Err(_) => instance.get_typed_func::<(), ()>(&mut *store, name).and_then(|f| f.call(&mut *store, ()).map(|()| 0)),
+    });
+    write_back(store, instance, get);
+    match answer {
+        Ok(code) => Ended::Exit(code.cast_unsigned()),
+        Err(error) => Err(error).into(),
     }
-    Ended::Exit(code)
 }
 
 /// [`start`] for a store that is used with async calls.
@@ -74,6 +73,13 @@ pub async fn start_async<T: Send + 'static>(
         let _ = sync.call_async(&mut *store, ()).await;
     }
     ended.into()
+}
+
+/// Has the glue write to their files what the guest has mapped. What writing gives is lost, as on Linux.
+fn write_back<T: 'static>(store: &mut Store<T>, instance: &Instance, get: impl Fn(&mut T) -> &mut Guest) {
+    if let Some(sync) = sync_mappings(store, instance, get) {
+        let _ = sync.call(&mut *store, ());
+    }
 }
 
 /// The glue's function of that name. In any other module it would be the guest's own.

@@ -123,13 +123,13 @@ fn begin_at(plan: &Plan, store: &mut Store<Data>, instance: &Instance) -> Result
     }
     Ok(match plan.entry {
         Entry::Usual => stratafs_wasmtime::start(store, instance, guest),
-        Entry::Functions(names) => stratafs_wasmtime::call_all(store, instance, names),
+        Entry::Functions(names) => stratafs_wasmtime::call_all(store, instance, names, guest),
     })
 }
 
 /// Runs a guest that has started already.
 fn resume(started: &Started, mut image: StartImage, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
-    let prepared = stratafs_wasmtime::call_all(store, instance, started.before);
+    let prepared = stratafs_wasmtime::call_all(store, instance, started.before, guest);
     if !matches!(prepared, Ended::Exit(0)) {
         return Ok(prepared);
     }
@@ -143,7 +143,7 @@ fn resume(started: &Started, mut image: StartImage, store: &mut Store<Data>, ins
     let filled = store.data_mut().guest.process.fill_random(&mut secret);
     filled.map_err(|errno| failed!("random numbers for the guest: {errno}"))?;
     image.lay(memory.data_mut(&mut *store), &secret).map_err(|error| damaged(&reason(&error)))?;
-    Ok(stratafs_wasmtime::call_all(store, instance, started.run))
+    Ok(stratafs_wasmtime::call_all(store, instance, started.run, guest))
 }
 
 /// The guest's memory.
