@@ -204,7 +204,7 @@ pub struct CommonArgs {
     /// Bound what the guest may use, as in bytes=64M,fds=32. Numbers may end in K, M or G.
     ///
     /// bytes, inodes: what it stores in memory layers. fds: open files. mappings: files that it has mapped. pipe_max: bytes that it may
-    /// have a pipe hold. invokes: calls of Emscripten's invoke_* inside one another, on wasmi. memory: its own. output: bytes of
+    /// have a pipe hold. pipes: and all of them together. invokes: calls of Emscripten's invoke_* inside one another, on wasmi. memory: its own. output: bytes of
     /// stdout, and as many of stderr; the first byte more stops it (exit code 134).
     #[arg(long, value_name = "NAME=NUMBER,…", help_heading = "Limits")]
     pub limit: Vec<String>,

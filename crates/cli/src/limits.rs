@@ -55,6 +55,7 @@ impl RunLimits {
             "memory" => self.memory = Some(value),
             "mappings" => self.vfs.mappings = usize::try_from(value).map_err(|_| format!("`{number}` is too large"))?,
             "pipe_max" => self.vfs.pipe_max = usize::try_from(value).map_err(|_| format!("`{number}` is too large"))?,
+            "pipes" => self.vfs.pipes = usize::try_from(value).map_err(|_| format!("`{number}` is too large"))?,
             "invokes" => {
                 let invokes = u32::try_from(value).ok().filter(|invokes| (1..=INVOKES_MOST).contains(invokes));
                 self.vfs.invokes = invokes.ok_or_else(|| format!("`{number}`: invokes are 1 to {INVOKES_MOST}"))?;
@@ -69,7 +70,7 @@ impl RunLimits {
     }
 }
 
-const NAMES: [&str; 8] = ["bytes", "inodes", "fds", "mappings", "pipe_max", "invokes", "memory", "output"];
+const NAMES: [&str; 9] = ["bytes", "inodes", "fds", "mappings", "pipe_max", "pipes", "invokes", "memory", "output"];
 
 fn known() -> String {
     format!("known are {}", NAMES.join(", "))
@@ -161,8 +162,8 @@ mod tests {
         let several = parse(&["bytes=1M", "inodes=10, fds=16", "memory=64M,output=2K"]).unwrap();
         assert_eq!(several, one);
         assert_eq!(parse(&[]).unwrap().vfs, Limits::default());
-        let more = parse(&["mappings=7,invokes=10000,pipe_max=4K"]).unwrap().vfs;
-        assert_eq!((more.mappings, more.invokes, more.pipe_max), (7, 10_000, 4096));
+        let more = parse(&["mappings=7,invokes=10000,pipe_max=4K,pipes=8K"]).unwrap().vfs;
+        assert_eq!((more.mappings, more.invokes, more.pipe_max, more.pipes), (7, 10_000, 4096, 8192));
     }
 
     #[test]
@@ -173,7 +174,10 @@ mod tests {
             ("bytes=", "`` is not a whole number"),
             ("bytes=1T", "`1T` is not a whole number"),
             ("bytes=1,", "`` is not NAME=NUMBER"),
-            ("bits=1", "there is no limit `bits`; known are bytes, inodes, fds, mappings, pipe_max, invokes, memory, output"),
+            (
+                "bits=1",
+                "there is no limit `bits`; known are bytes, inodes, fds, mappings, pipe_max, pipes, invokes, memory, output",
+            ),
             ("invokes=0", "invokes are 1 to 10000"),
             ("invokes=10001", "invokes are 1 to 10000"),
             ("fds=3", "fds are 4 to"),

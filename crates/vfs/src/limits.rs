@@ -34,6 +34,9 @@ pub struct Limits {
     pub pipe: usize,
     /// Bytes that a guest may have a pipe hold, unless it was made with more. Past it: `EPERM`. 1 MiB, as on Linux for whoever is not privileged.
     pub pipe_max: usize,
+    /// Bytes that the pipes of a process may hold together when one is made to hold more, counted at each descriptor. Past it: `EPERM`. 64 MiB, as on
+    /// Linux for whoever is not privileged.
+    pub pipes: usize,
     /// Bytes that one call may produce or move for the guest; what is past it comes short. 1 GiB.
     pub call: usize,
     /// Bytes of standard output, and the same again of standard error. Past it the run is stopped where it is captured,
@@ -64,6 +67,7 @@ impl Default for Limits {
             invokes: 1000,
             pipe: 65_536,
             pipe_max: 1 << 20,
+            pipes: 64 << 20,
             call: 1 << 30,
             output: u64::MAX,
             host_fds: 64,

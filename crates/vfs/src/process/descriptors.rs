@@ -157,8 +157,15 @@ impl Process {
     /// [`Limits::pipe_max`](crate::Limits::pipe_max), unless it was made with more.
     ///
     /// # Errors
-    /// `EBADF`, also for what is no pipe; `EINVAL` above 2 GiB; `EPERM` for more than it may hold; `EBUSY` when there are more bytes in it.
+    /// `EBADF`, also for what is no pipe; `EINVAL` above 2 GiB; `EPERM` for more than it may hold, or than all together may
+    /// ([`Limits::pipes`](crate::Limits::pipes)); `EBUSY` when there are more bytes in it.
     pub fn set_pipe_size(&mut self, fd: Fd, bytes: u32) -> Result<usize> {
-        self.fds.get(fd)?.file.as_stream().ok_or(Errno::EBADF)?.set_pipe_size(bytes)
+        let old = self.pipe_size(fd)?;
+        let wanted = bytes.checked_next_power_of_two().unwrap_or(bytes);
+        let more = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(old);
+        let held = || self.fds.open().filter_map(|open| self.pipe_size(Fd::new(open)).ok()).fold(more, usize::saturating_add);
+        let fits = more == 0 || bytes > 1 << 31 || held() <= self.limits.pipes;
+        let stream = self.fds.get(fd)?.file.as_stream().filter(|_| fits).ok_or(Errno::EPERM)?;
+        stream.set_pipe_size(bytes)
     }
 }

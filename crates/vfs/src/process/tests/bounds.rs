@@ -62,6 +62,19 @@ fn a_pipe_is_made_to_hold_so_many_bytes_and_no_more() {
     assert_eq!(write(&mut p, w, &vec![0; 2 << 20]), Ok(1 << 20));
     assert_eq!(p.set_pipe_size(w, 1 << 31), Err(EPERM));
     assert_eq!(p.set_pipe_size(w, (1 << 31) + 1), Err(EINVAL));
+    // And all that are open together, of which each descriptor counts.
+    let mut p = bounded(Limits { pipes: 5 << 16, ..Limits::default() });
+    let (_r, one) = p.pipe(true, false).unwrap();
+    assert_eq!(p.set_pipe_size(one, 1 << 17), Ok(1 << 17));
+    assert_eq!(p.set_pipe_size(one, 1 << 18), Err(EPERM));
+    let (r, two) = p.pipe(true, false).unwrap();
+    assert_eq!(p.set_pipe_size(two, 1 << 17), Err(EPERM));
+    assert_eq!(p.set_pipe_size(two, 1 << 16), Ok(1 << 16), "it holds that already");
+    assert_eq!(p.set_pipe_size(one, 1 << 16), Ok(1 << 16));
+    assert_eq!(p.set_pipe_size(two, 1 << 17), Ok(1 << 17));
+    p.close(r).unwrap();
+    p.close(two).unwrap();
+    assert_eq!(p.set_pipe_size(one, 1 << 17), Ok(1 << 17));
     // What it was made with it may have, whatever that is.
     for (pipe, pipe_max) in [(5000, 0), (1, 1), (65_536, 65_536), (1 << 21, 1 << 20)] {
         let mut p = bounded(Limits { pipe, pipe_max, ..Limits::default() });
