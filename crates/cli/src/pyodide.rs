@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cache::CacheDir;
-use crate::error::{Ended, Result, failed, usage};
+use crate::error::{Ended, Error, Result, failed, usage};
 use crate::fetch::{Failure, because, npm_packages, output, place};
 use crate::layers::{LayerSpec, Lower, Source, reason};
 use crate::module::{EngineKind, Module};
@@ -208,6 +208,7 @@ impl Pyodide {
         match (ended, written) {
             (Ended::Guest(0), Ok(_)) => Ok(()),
             (Ended::Guest(0), Err(error)) => Err(failed!("{}: {}", self.compiled().display(), reason(&error))),
+            (Ended::Interrupted, _) => Err(Error::Stopped(Ended::Interrupted)),
             (ended, _) => Err(failed!("the library of CPython 3.14 could not be compiled: {}", ended.line().unwrap_or_default())),
         }
     }
@@ -220,7 +221,7 @@ pub static TREE: Recipe = recipe("pyodide-314.0.7-tree");
 pub static ARCHIVED: Recipe = recipe("pyodide-314.0.7-archive");
 
 const fn recipe(name: &'static str) -> Recipe {
-    Recipe { name, boot: &["boot"], before: &["before"], run: &["run"] }
+    Recipe { name, library: "/lib", boot: &["boot"], before: &["before"], run: &["run"] }
 }
 
 /// Where CPython looks for its library.

@@ -204,10 +204,10 @@ pub fn place_pyodide(stdlib: Option<LayerSpec>, zipimport: bool, plan: &mut Plan
     Ok(recipe)
 }
 
-/// Whether a CPython 3.14 that has started can go on as one that starts with these arguments, this environment and these layers: what its start
-/// would have made of them must be nothing.
+/// Whether a CPython 3.14 that has started can go on as one that starts with these arguments and this environment: what its start would have made of
+/// them must be nothing.
 #[must_use]
-pub fn goes_on<A: AsRef<[u8]>>(args: &[A], env: &Environment, layers: &[LayerSpec]) -> bool {
+pub fn goes_on<A: AsRef<[u8]>>(args: &[A], env: &Environment) -> bool {
     let first = args.first().map_or(&b""[..], AsRef::as_ref);
     let said = match program(args) {
         Program::Code => first == b"-c" && args.len() > 1,
@@ -216,10 +216,8 @@ pub fn goes_on<A: AsRef<[u8]>>(args: &[A], env: &Environment, layers: &[LayerSpe
         Program::Script(index) => index == 0,
         Program::Nothing => false,
     };
-    // Its library, its packages and its settings are looked for there.
-    let apart = layers.iter().all(|layer| !layer.guest.is_root() && !layer.guest.as_bytes().starts_with(b"/lib"));
-    let set = |name: &[u8]| name.starts_with(b"PYTHON") && name != b"PYTHONPATH" || name.starts_with(b"LC_") || name == b"LANG";
-    said && apart && !env.names().any(set) && env.get(b"HOME").is_none_or(|home| home == b"/")
+    let set = |name: &[u8]| name.starts_with(b"PYTHON") || name.starts_with(b"LC_") || matches!(name, b"LANG" | b"TZ");
+    said && !env.names().any(set) && env.get(b"HOME").is_none_or(|home| home == b"/")
 }
 
 /// `lib/python3.12`: the directory that CPython was built with; its number is read from the module.

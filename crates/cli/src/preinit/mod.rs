@@ -7,27 +7,33 @@ mod image;
 mod reseed;
 mod scan;
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use stratafs::Random;
 
 pub use image::StartImage;
 
 use crate::args::PreinitArgs;
 use crate::cache::CacheDir;
-use crate::error::{Ended, Result, failed, usage};
-use crate::layers::reason;
+use crate::error::{Ended, Error, Result, failed, usage};
+use crate::fault::FaultSpec;
+use crate::layers::{LayerSpec, reason};
 use crate::plan::{self, Entry, Plan};
 use crate::progress::Progress;
 use crate::run::{self, Memories};
 use heap::Memory;
 
 /// How an interpreter is started ahead of its guests.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Recipe {
-    /// The image's name in the cache: it changes with everything that the image depends on.
+    /// The image's name in the cache.
     pub name: &'static str,
+    /// Where its library is, of which the start has read and remembered much.
+    pub library: &'static str,
     /// What starts it, and comes back.
     pub boot: &'static [&'static str],
     /// What of a guest is called before its memory is laid, where tables and globals are to be as after the start.
@@ -36,29 +42,56 @@ pub struct Recipe {
     pub run: &'static [&'static str],
 }
 
-/// A start image that fits a plan.
+/// A start image that a plan may begin with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     /// Its file.
     pub path: PathBuf,
-    /// What of the guest is called before its memory is laid.
-    pub before: &'static [&'static str],
-    /// What is called then.
-    pub run: &'static [&'static str],
+    /// How it was made.
+    pub recipe: &'static Recipe,
 }
+
+/// What finds, keeps and renews: another way of doing that makes other images.
+const SOURCES: [&str; 5] = [
+    include_str!("hash.rs"),
+    include_str!("heap.rs"),
+    include_str!("image.rs"),
+    include_str!("reseed.rs"),
+    include_str!("scan.rs"),
+];
 
 impl Recipe {
     fn path(&self) -> Result<PathBuf> {
         Ok(CacheDir::open()?.started()?.join(format!("{}.start", self.name)))
     }
 
-    /// The image, if it has been made.
+    /// The image, if it has been made, for a guest with these layers and faults beside its library; none when they have a part in how it starts.
     ///
     /// # Errors
     /// When there is no cache.
-    pub fn image(&self) -> Result<Option<Started>> {
+    pub fn image(&'static self, layers: &[LayerSpec], faults: &[FaultSpec]) -> Result<Option<Started>> {
+        let apart = |layer: &LayerSpec| {
+            let (library, guest) = (Path::new(self.library), Path::new(OsStr::from_bytes(layer.guest.as_bytes())));
+            !library.starts_with(guest) && !guest.starts_with(library)
+        };
+        if !faults.is_empty() || !layers.iter().all(apart) {
+            return Ok(None);
+        }
         let path = self.path()?;
-        Ok(path.is_file().then_some(Started { path, before: self.before, run: self.run }))
+        Ok(path.is_file().then_some(Started { path, recipe: self }))
+    }
+
+    /// What an image is of, when the program has that hash: it fits no other.
+    #[must_use]
+    pub fn identity(&self, compiled: &[u8; 32]) -> [u8; 32] {
+        let mut all = Sha256::new();
+        let calls = [self.boot, self.before, self.run].concat();
+        for part in [self.name, self.library].iter().chain(&calls).chain(&SOURCES) {
+            all.update(part.len().to_le_bytes());
+            all.update(part);
+        }
+        all.update(compiled);
+        all.finalize().into()
     }
 }
 
@@ -92,7 +125,8 @@ pub fn preinit(args: &PreinitArgs) -> Result<String> {
     let memories = boot(&plan, Entry::Functions(recipe.boot))?;
     let fixups = scan::scan(Memory(&memories.after), secret_at);
     let fixups = fixups.map_err(|scan::Unknown(why)| failed!("{} {why}", plan.module.path.display()))?;
-    let len = image::write(&path, &memories.fresh, &memories.after, &fixups);
+    let identity = recipe.identity(&memories.compiled);
+    let len = image::write(&path, &identity, &memories.fresh, &memories.after, &fixups);
     let len = len.map_err(|error| failed!("{}: {}", path.display(), reason(&error)))?;
     drop(starting);
     Ok(format!("{} ({} KiB, {} hashes)\n", path.display(), len >> 10, fixups.cells.len()))
@@ -104,10 +138,8 @@ fn boot(plan: &Plan, entry: Entry) -> Result<Memories> {
     let (ended, memories) = run::run_for_memory(&plan, Arc::new(Known))?;
     match (ended, memories) {
         (Ended::Guest(0), Some(memories)) => Ok(memories),
-        (ended, _) => Err(failed!(
-            "the interpreter did not start: {}",
-            ended.line().unwrap_or_else(|| format!("exit code {}", ended.code()))
-        )),
+        (Ended::Interrupted, _) => Err(Error::Stopped(Ended::Interrupted)),
+        (ended, _) => Err(failed!("the interpreter did not start: {}", Error::Stopped(ended))),
     }
 }
 

@@ -96,6 +96,8 @@ pub fn run_with(plan: &Plan, after: &mut dyn FnMut(&Ended, &mut dyn GuestTree)) 
 
 /// The memory of a guest as it was when it was made, and when its run ended.
 pub struct Memories {
+    /// The hash of the program.
+    pub compiled: [u8; 32],
     /// Before anything was called.
     pub fresh: Vec<u8>,
     /// Afterwards.
@@ -107,7 +109,7 @@ pub struct Memories {
 /// # Errors
 /// As [`run_with`].
 pub fn run_for_memory(plan: &Plan, random: Arc<dyn Random>) -> Result<(Ended, Option<Memories>)> {
-    let mut memories = Some(Memories { fresh: Vec::new(), after: Vec::new() });
+    let mut memories = Some(Memories { compiled: [0; 32], fresh: Vec::new(), after: Vec::new() });
     let ended = run_inner(plan, &mut |_, _| {}, Some(random), &mut memories)?;
     Ok((ended, memories))
 }

@@ -1,7 +1,7 @@
 //! What stops a run from outside: `--timeout`, Ctrl-C.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Once, PoisonError, mpsc};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use stratafs::Interrupt;
@@ -15,13 +15,27 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long a guest that computes may go on after Ctrl-C when nothing is left to be done after it.
 const SHORT_GRACE: Duration = Duration::from_millis(100);
 
-/// Ends the command as `ended` does, unless the run has ended by itself shortly.
-pub fn end_soon(ended: Ended) {
-    std::thread::spawn(move || {
-        std::thread::sleep(SHORT_GRACE);
-        super::last_line(&ended);
-        std::process::exit(ended.code().into());
-    });
+/// Ends the command while a guest is still at work.
+fn leave(code: u8) -> ! {
+    terminal::restore();
+    std::process::exit(code.into());
+}
+
+/// Whether a run is over, for who waits until it is.
+#[derive(Clone, Default)]
+struct Over(Arc<(Mutex<bool>, Condvar)>);
+
+impl Over {
+    fn set(&self) {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.1.notify_all();
+    }
+
+    fn within(&self, time: Duration) -> bool {
+        let (over, changed) = &*self.0;
+        let over = over.lock().unwrap_or_else(PoisonError::into_inner);
+        *changed.wait_timeout_while(over, time, |over| !*over).unwrap_or_else(PoisonError::into_inner).0
+    }
 }
 
 /// Stops a run.
@@ -31,30 +45,48 @@ pub struct Stopper {
     timed_out: Arc<AtomicBool>,
 }
 
-/// Ends the watch over the timeout when the run is over.
-pub struct Watch(#[expect(dead_code, reason = "dropping it is what it is for")] mpsc::Sender<()>);
+/// Until it is dropped, when the run is over, the run can be stopped.
+pub struct Watch(Over);
 
-/// From now on the first Ctrl-C calls `stop`; a second one does not wait for the guest. One command may run several guests, one after the other.
-fn on_signal(stop: Box<dyn Fn() + Send>) {
-    static STOP: Mutex<Option<Box<dyn Fn() + Send>>> = Mutex::new(None);
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.set();
+        *stop() = None;
+    }
+}
+
+type Stop = Box<dyn Fn() + Send>;
+
+/// What Ctrl-C stops, if a guest is at work.
+fn stop() -> MutexGuard<'static, Option<Stop>> {
+    static STOP: Mutex<Option<Stop>> = Mutex::new(None);
+    STOP.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on the first Ctrl-C calls `first`; a second one does not wait for the guest. One command may run several guests, one after the other:
+/// what comes between two of them stops the next.
+fn on_signal(first: Stop) {
     static HANDLED: Once = Once::new();
     static SIGNALLED: AtomicBool = AtomicBool::new(false);
-    let current = || STOP.lock().unwrap_or_else(PoisonError::into_inner);
-    *current() = Some(stop);
+    *stop() = Some(first);
     HANDLED.call_once(|| {
-        let handler = move || {
+        let handler = || {
             if SIGNALLED.swap(true, Ordering::Relaxed) {
-                terminal::restore();
-                std::process::exit(130);
+                leave(Ended::Interrupted.code());
             }
-            if let Some(stop) = &*current() {
-                stop();
+            if let Some(first) = &*stop() {
+                first();
             }
         };
         if let Err(error) = ctrlc::set_handler(handler) {
             crate::error::say(format_args!("Ctrl-C cannot be watched for: {error}"));
         }
     });
+    if SIGNALLED.load(Ordering::Relaxed)
+        && let Some(first) = &*stop()
+    {
+        first();
+    }
 }
 
 impl Stopper {
@@ -74,21 +106,34 @@ impl Stopper {
     }
 
     /// From now on Ctrl-C, and `timeout` when it passes before the answer is dropped, call `stop`. A run that does not end by itself soon after
-    /// is ended with its exit code.
-    pub fn watch(&self, timeout: Option<Duration>, stop: impl Fn() + Clone + Send + 'static) -> Watch {
-        on_signal(Box::new(stop.clone()));
-        let (over, is_over) = mpsc::channel::<()>();
+    /// is ended with its exit code; soon after Ctrl-C when nothing is left to be done behind it, so that it need not end `in_order`.
+    pub fn watch(&self, timeout: Option<Duration>, in_order: bool, stop: impl Fn() + Clone + Send + 'static) -> Watch {
+        let over = Over::default();
+        let (interrupt, ends) = (stop.clone(), over.clone());
+        on_signal(Box::new(move || {
+            interrupt();
+            let ends = ends.clone();
+            if !in_order {
+                std::thread::spawn(move || {
+                    if !ends.within(SHORT_GRACE) {
+                        terminal::restore();
+                        super::last_line(&Ended::Interrupted);
+                        leave(Ended::Interrupted.code());
+                    }
+                });
+            }
+        }));
         if let Some(timeout) = timeout {
-            let timed_out = self.timed_out.clone();
+            let (timed_out, ends) = (self.timed_out.clone(), over.clone());
             std::thread::spawn(move || {
-                if is_over.recv_timeout(timeout) != Err(mpsc::RecvTimeoutError::Timeout) {
+                if ends.within(timeout) {
                     return;
                 }
                 timed_out.store(true, Ordering::Relaxed);
                 stop();
-                if is_over.recv_timeout(GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                    terminal::restore();
-                    std::process::exit(124);
+                // What it would say might be stuck as well.
+                if !ends.within(GRACE) {
+                    leave(Ended::Timeout(timeout).code());
                 }
             });
         }

@@ -26,7 +26,7 @@ pub fn run(plan: &Plan, process: Process, stopper: &Stopper) -> Result<Run> {
         .map_err(|error| module::explain(&plan.module, EngineKind::Wasmi).unwrap_or_else(|| usage!("{shown}: {error}")))?;
     let program = Program::new(module).map_err(|error| usage!("{shown} {error}"))?;
     let interrupt = stopper.interrupt().clone();
-    let watch = stopper.watch(plan.timeout, move || interrupt.raise());
+    let watch = stopper.watch(plan.timeout, true, move || interrupt.raise());
     let run = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(stack_size(&plan.limits.vfs));
         let thread = thread.spawn_scoped(scope, || start(plan, &engine, &program, process, stopper.interrupt()));

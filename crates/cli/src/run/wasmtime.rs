@@ -30,23 +30,18 @@ fn guest(data: &mut Data) -> &mut Guest {
 
 pub fn run(plan: &Plan, process: Process, stopper: &Stopper, memories: &mut Option<Memories>) -> Result<Run> {
     let mut config = stratafs_wasmtime::config();
-    config.epoch_interruption(must_end_in_order(plan));
+    let in_order = must_end_in_order(plan);
+    config.epoch_interruption(in_order);
     let engine = Engine::new(&config).map_err(|error| failed!("wasmtime: {error:#}"))?;
     let compiled = compile(plan, &engine)?;
-    if plan.cwd.is_some() && !compiled.is_emscripten() {
+    if plan.cwd.is_some() && !compiled.program.is_emscripten() {
         return Err(super::no_cwd());
     }
     let interrupter = Interrupter::new(&engine, stopper.interrupt());
-    let in_order = must_end_in_order(plan);
-    let watch = stopper.watch(plan.timeout, move || {
-        interrupter.raise();
-        if !in_order {
-            super::stop::end_soon(crate::error::Ended::Interrupted);
-        }
-    });
+    let watch = stopper.watch(plan.timeout, in_order, move || interrupter.raise());
     let run = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("guest".to_owned()).stack_size(MAX_WASM_STACK + (2 << 20));
-        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process, memories));
+        let thread = thread.spawn_scoped(scope, || start(plan, &engine, &compiled, process, in_order, memories));
         let thread = thread.map_err(|error| failed!("no thread for the guest: {error}"))?;
         thread.join().unwrap_or_else(|_| Err(failed!("the guest's thread panicked: this is a bug in stratafs")))
     });
@@ -61,11 +56,19 @@ fn must_end_in_order(plan: &Plan) -> bool {
     plan.timeout.is_some() || !plan.copy_outs.is_empty() || trace
 }
 
-fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, memories: &mut Option<Memories>) -> Result<Run> {
+fn start(
+    plan: &Plan,
+    engine: &Engine,
+    compiled: &Compiled,
+    process: Process,
+    in_order: bool,
+    memories: &mut Option<Memories>,
+) -> Result<Run> {
+    let program = &compiled.program;
     let max = plan.limits.memory.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let mut store = Store::new(engine, Data { guest: Guest::new(process), memory: MemoryLimit::new(max) });
     store.limiter(|data| &mut data.memory);
-    if must_end_in_order(plan) {
+    if in_order {
         stratafs_wasmtime::interruptible(&mut store, guest);
     }
     let mut linker = Linker::new(engine);
@@ -84,9 +87,10 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, memo
         Ok(instance) => {
             let memory = |store: &mut Store<Data>| memory_of(store, &instance).map(|memory| memory.data(&*store).to_vec());
             if let Some(memories) = memories {
+                memories.compiled = compiled.sha256;
                 memories.fresh = memory(&mut store).unwrap_or_default();
             }
-            let ended = begin_at(plan, &mut store, &instance)?;
+            let ended = begin_at(plan, compiled, &mut store, &instance)?;
             if let Some(memories) = memories {
                 memories.after = memory(&mut store).unwrap_or_default();
             }
@@ -111,10 +115,12 @@ fn start(plan: &Plan, engine: &Engine, program: &Program, process: Process, memo
 }
 
 /// Runs the guest, from its start or from a memory that has started.
-fn begin_at(plan: &Plan, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
+fn begin_at(plan: &Plan, compiled: &Compiled, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
     if let Some(started) = &plan.started {
-        match StartImage::open(&started.path) {
-            Ok(image) => return resume(started, image, store, instance),
+        match StartImage::open(&started.path, &started.recipe.identity(&compiled.sha256)) {
+            Ok(Some(image)) => return resume(started, image, store, instance),
+            // Of another version: as good as none.
+            Ok(None) => {}
             Err(error) => {
                 let (shown, why) = (started.path.display(), reason(&error));
                 say(format_args!("{shown}: {why}; the interpreter starts anew (`stratafs preinit` makes another)"));
@@ -129,7 +135,7 @@ fn begin_at(plan: &Plan, store: &mut Store<Data>, instance: &Instance) -> Result
 
 /// Runs a guest that has started already.
 fn resume(started: &Started, mut image: StartImage, store: &mut Store<Data>, instance: &Instance) -> Result<Ended> {
-    let prepared = stratafs_wasmtime::call_all(store, instance, started.before, guest);
+    let prepared = stratafs_wasmtime::call_all(store, instance, started.recipe.before, guest);
     if !matches!(prepared, Ended::Exit(0)) {
         return Ok(prepared);
     }
@@ -137,13 +143,16 @@ fn resume(started: &Started, mut image: StartImage, store: &mut Store<Data>, ins
     let memory = memory_of(store, instance).ok_or_else(|| damaged("the guest has no memory"))?;
     let more = image.len.saturating_sub(memory.data_size(&*store) as u64).div_ceil(memory.page_size(&*store));
     if more > 0 && memory.grow(&mut *store, more).is_err() {
+        if !store.data().memory.was_reached() {
+            return Err(damaged("the guest's memory cannot have that size"));
+        }
         return Ok(Ended::Trap(wasmtime::format_err!("the memory cannot have the size that it has after the start")));
     }
     let mut secret = [0; 24];
     let filled = store.data_mut().guest.process.fill_random(&mut secret);
     filled.map_err(|errno| failed!("random numbers for the guest: {errno}"))?;
     image.lay(memory.data_mut(&mut *store), &secret).map_err(|error| damaged(&reason(&error)))?;
-    Ok(stratafs_wasmtime::call_all(store, instance, started.run, guest))
+    Ok(stratafs_wasmtime::call_all(store, instance, started.recipe.run, guest))
 }
 
 /// The guest's memory.
@@ -161,13 +170,19 @@ fn without_prefix(text: &str) -> String {
     text.strip_prefix("wasm trap: ").unwrap_or(text).to_owned()
 }
 
+/// A program, and the hash of all that it is made of.
+struct Compiled {
+    program: Program,
+    sha256: [u8; 32],
+}
+
 /// The compiled module: from the cache, or compiled now and kept there.
-fn compile(plan: &Plan, engine: &Engine) -> Result<Program> {
+fn compile(plan: &Plan, engine: &Engine) -> Result<Compiled> {
     let dir = CacheDir::open()?.compiled()?;
     let cache = ImageCache::open(&dir).map_err(|error| usage!("{error}"))?;
     let wasm = &plan.module;
     if let Some(module) = wasm.sha256.and_then(|sha256| cache.load(engine, &sha256)) {
-        return program(module, &cache, engine);
+        return program(module, wasm.sha256.unwrap_or_default(), &cache, engine);
     }
     // What is compiled is named by its own hash: a file may have changed since its hash became known.
     let bytes = wasm.bytes()?;
@@ -177,16 +192,19 @@ fn compile(plan: &Plan, engine: &Engine) -> Result<Program> {
     }
     let module = compile_new(wasm, bytes, &sha256, &dir, &cache, engine)?;
     known::remember(wasm, &sha256, &dir);
-    program(module, &cache, engine)
+    program(module, sha256, &cache, engine)
 }
 
 /// The module with what stands beside it, which is small and has its images in the same cache.
-fn program(module: Module, cache: &ImageCache, engine: &Engine) -> Result<Program> {
+fn program(module: Module, of: [u8; 32], cache: &ImageCache, engine: &Engine) -> Result<Compiled> {
+    let mut all = of.to_vec();
     let compile = |wasm: &[u8]| {
         let sha256 = sha256(wasm);
+        all.extend(sha256);
         cache.load(engine, &sha256).map_or_else(|| Ok(cache.compile(engine, wasm, &sha256)?), Ok)
     };
-    Program::compiled_by(module, compile).map_err(|error| usage!("{error:#}"))
+    let program = Program::compiled_by(module, compile).map_err(|error| usage!("{error:#}"))?;
+    Ok(Compiled { program, sha256: sha256(&all) })
 }
 
 /// Compiles the module unless it is in the cache by now. One start at a time does it, the others wait for its image.

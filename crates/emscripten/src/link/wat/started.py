@@ -1,8 +1,7 @@
 def started():
-    import io, os, sys, time
+    import io, os, sys
     sys.orig_argv = sys.argv
     os.reload_environ()
-    if hasattr(time, 'tzset'): time.tzset()
     for fd, name in enumerate(('stdin', 'stdout', 'stderr')):
         old = getattr(sys, name)
         buffer = io.open(fd, 'wb' if fd else 'rb', closefd=False)
@@ -12,10 +11,5 @@ def started():
         new.mode = old.mode
         setattr(sys, name, new)
         setattr(sys, '__%s__' % name, new)
-    places = os.environ.get('PYTHONPATH')
-    if places:
-        import site
-        sys.path[:0] = map(os.path.abspath, places.split(':'))
-        site.execsitecustomize()
 started()
 del started
