@@ -5,7 +5,7 @@
   (if (i32.load $memory (local.get $status)) (then (call $abort))))
 
 (func (export "boot")
-  (local $status i32) (local $config i32) (local $code i32)
+  (local $status i32) (local $config i32)
   (call $resolve)
   (call $__wasm_call_ctors)
   (call $prepare_python)
@@ -16,13 +16,7 @@
   (call $good (local.get $status))
   (call $Py_InitializeFromConfig (local.get $status) (local.get $config))
   (call $good (local.get $status))
-  (call $PyConfig_Clear (local.get $config))
-  (local.set $code (call $room (i32.const 46)))
-  (memory.init $memory $usual (local.get $code) (i32.const 0) (i32.const 46))
-  (if (call $PyRun_SimpleString (local.get $code)) (then (call $abort))))
-
-;; What each run of code and of a module imports.
-(data $usual "import linecache, runpy; del linecache, runpy\00")
+  (call $PyConfig_Clear (local.get $config)))
 
 (func (export "before")
   (call $resolve)
