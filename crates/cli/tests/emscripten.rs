@@ -77,7 +77,7 @@ fn python_3_14_runs_modules_and_shows_where_an_error_was() {
     }
     assert!(done.err.ends_with("ValueError: outer\n"), "{done:?}");
     let done = finish(&mut scratch.python(&["--pyodide", "-c", "import sys; sys.exit('the last words')"]));
-    assert_eq!((done.code, done.err.as_str()), (Some(1), "the last words\n"), "{done:?}");
+    assert_eq!((done.code, done.said().as_str()), (Some(1), "the last words\n"), "{done:?}");
 }
 
 #[test]

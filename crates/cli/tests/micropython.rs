@@ -65,17 +65,17 @@ fn a_code_of_system_exit_is_a_number_or_is_said() {
             // WASI's build ends without a word.
             let said = if build == ["--wasi"] { "" } else { said };
             for done in done {
-                assert_eq!((done.code, done.out.as_str(), done.err.as_str()), (Some(exit), "", said), "{build:?}: {code}");
+                assert_eq!((done.code, done.out.as_str(), done.said().as_str()), (Some(exit), "", said), "{build:?}: {code}");
             }
         }
     }
     // WASI's build does not survive it.
     for build in &BUILDS[..2] {
         let done = run(&scratch, build, &["-c", "raise SystemExit(1 << 70)"]);
-        assert_eq!((done.code, done.err.as_str()), (Some(255), ""), "{build:?}");
+        assert_eq!((done.code, done.said().as_str()), (Some(255), ""), "{build:?}");
     }
     let done = run(&scratch, &[], &["--dir", "app::/lib", "-m", "exits"]);
-    assert_eq!((done.code, done.err.as_str()), (Some(5), ""), "{done:?}");
+    assert_eq!((done.code, done.said().as_str()), (Some(5), ""), "{done:?}");
 }
 
 #[test]
@@ -85,13 +85,13 @@ fn standard_input_that_cannot_be_read_says_why() {
         let mut command = scratch.stratafs(&[&["micropython"], args].concat());
         let done = finish(command.stdin(std::fs::File::open(scratch.path("")).unwrap()));
         assert_eq!(
-            (done.code, done.err.as_str()),
+            (done.code, done.said().as_str()),
             (Some(2), "micropython: standard input: input/output error\n"),
             "{args:?}: {done:?}"
         );
     }
     let done = feed(&mut scratch.stratafs(&["micropython"]), &vec![b'\n'; (16 << 20) + 1]);
-    assert_eq!((done.code, done.err.as_str()), (Some(2), "micropython: standard input: file too large\n"), "{done:?}");
+    assert_eq!((done.code, done.said().as_str()), (Some(2), "micropython: standard input: file too large\n"), "{done:?}");
 }
 
 #[test]

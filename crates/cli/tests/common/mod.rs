@@ -88,10 +88,21 @@ pub struct Done {
 }
 
 impl Done {
+    /// Standard error without what the first start on a machine says, its lines with their ends.
+    fn said_lines(&self) -> impl Iterator<Item = &str> {
+        let first =
+            ["stratafs: fetching ", "stratafs: compiling ", "stratafs: converting ", "stratafs: waiting for another start"];
+        self.err.split_inclusive('\n').filter(move |line| !first.iter().any(|first| line.starts_with(first)))
+    }
+
     /// Standard error without what the first start on a machine says.
+    pub fn said(&self) -> String {
+        self.said_lines().collect()
+    }
+
+    /// The lines of [`said`](Done::said).
     pub fn err_lines(&self) -> Vec<&str> {
-        let first = ["stratafs: fetching ", "stratafs: compiling ", "stratafs: waiting for another start"];
-        self.err.lines().filter(|line| !first.iter().any(|first| line.starts_with(first))).collect()
+        self.said_lines().map(|line| line.strip_suffix('\n').unwrap_or(line)).collect()
     }
 }
 
