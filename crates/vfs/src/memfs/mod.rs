@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Shared::tree   all directories: their entries, attributes, and who is above whom
-//! └─ a file      its contents and attributes
+//! └─ a file      its contents; its attributes for who changes them (who reads them needs no lock)
 //! ```
 //!
 //! One lock for all directories costs a walk one acquisition however deep it goes, without a reference counted on the way; what changes
@@ -16,6 +16,7 @@
 
 mod data;
 mod dir;
+mod leaf;
 mod node;
 mod rename;
 #[cfg(test)]
@@ -31,8 +32,9 @@ use qcell::QCellOwner;
 
 use self::data::Data;
 use self::dir::{Directory, charge_of, hash_of};
+use self::leaf::{Contents, Leaf};
 pub use self::node::MemNode;
-use self::node::{Body, Contents, Leaf, Meta, ROOT_INO, S_ISGID, Shared};
+use self::node::{Body, Meta, ROOT_INO, S_ISGID, Shared};
 use crate::pipe::{Pipe, PipeSize};
 use crate::{
     Access, Budget, Clock, Cookie, DirEntry, Entry, Errno, FileHandle, FileKind, Filesystem, Limits, Name, Names, NewKind,
@@ -153,7 +155,7 @@ impl MemFs {
 }
 
 fn leaf(meta: Meta, contents: Contents) -> Body {
-    Body::Leaf(RwLock::new(Leaf { meta, contents }))
+    Body::Leaf(Leaf::new(meta, contents))
 }
 
 impl Filesystem for MemFs {
@@ -233,7 +235,7 @@ impl Filesystem for MemFs {
             FileKind::Directory if access.mutates() => Err(Errno::EISDIR),
             FileKind::Directory => Ok(Opened::Directory),
             FileKind::Symlink => Err(Errno::ELOOP),
-            FileKind::Fifo => match &node.leaf()?.read().contents {
+            FileKind::Fifo => match &*node.leaf()?.read() {
                 Contents::Fifo(pipe) => Ok(Opened::Fifo(pipe.clone())),
                 Contents::File(_) | Contents::Symlink(_) => Err(Errno::EIO),
             },
@@ -248,7 +250,7 @@ impl Filesystem for MemFs {
 
     fn read_link(&self, node: &Arc<MemNode>) -> Result<Vec<u8>> {
         match &node.body {
-            Body::Leaf(leaf) if let Contents::Symlink(target) = &leaf.read().contents => Ok(target.to_vec()),
+            Body::Leaf(leaf) if let Contents::Symlink(target) = &*leaf.read() => Ok(target.to_vec()),
             _ => Err(Errno::EINVAL),
         }
     }
@@ -328,15 +330,15 @@ impl Filesystem for MemFs {
         if above.get(hash, name).is_some() {
             return Err(Errno::EEXIST);
         }
-        let file = &mut node.leaf().map_err(|_| Errno::EPERM)?.write().meta;
+        let mut file = node.leaf().map_err(|_| Errno::EPERM)?.write();
         above.room()?;
-        if file.nlink == 0 {
+        if file.meta.nlink == 0 {
             return Err(Errno::ENOENT);
         }
-        let nlink = file.nlink.checked_add(1).ok_or(Errno::EMLINK)?;
+        let nlink = file.meta.nlink.checked_add(1).ok_or(Errno::EMLINK)?;
         shared.budget.charge_bytes(charge_of(name))?;
         let now = shared.clock.coarse();
-        (file.nlink, file.ctime) = (nlink, now);
+        (file.meta.nlink, file.meta.ctime) = (nlink, now);
         above.insert(hash, name, node.clone());
         above.meta.touch(now);
         Ok(())

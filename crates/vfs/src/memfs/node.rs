@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::RwLock;
 use qcell::{QCell, QCellOwner, QCellOwnerID};
 
-use super::data::Data;
 use super::dir::Directory;
-use crate::pipe::{Pipe, PipeSize};
+use super::leaf::{Attributes, Leaf};
+use crate::pipe::PipeSize;
 use crate::{Budget, Clock, Errno, FileHandle, FileKind, Result, SetAttr, SetTime, Stat, Timestamp};
 
 /// The root's inode number.
@@ -47,16 +47,10 @@ pub(super) enum Body {
     /// Under the lock on the tree.
     Directory(QCell<Directory>),
     /// Under a lock of its own.
-    Leaf(RwLock<Leaf>),
+    Leaf(Leaf),
 }
 
-/// Anything but a directory.
-pub(super) struct Leaf {
-    pub meta: Meta,
-    pub contents: Contents,
-}
-
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Meta {
     pub mode: u32,
     /// 0: removed.
@@ -66,12 +60,6 @@ pub(super) struct Meta {
     pub atime: Timestamp,
     pub mtime: Timestamp,
     pub ctime: Timestamp,
-}
-
-pub(super) enum Contents {
-    File(Data),
-    Symlink(Box<[u8]>),
-    Fifo(Arc<Pipe>),
 }
 
 impl Meta {
@@ -121,16 +109,6 @@ impl Meta {
     }
 }
 
-impl Leaf {
-    fn file(&self) -> Result<&Data> {
-        if let Contents::File(data) = &self.contents { Ok(data) } else { Err(Errno::EINVAL) }
-    }
-
-    fn file_mut(&mut self) -> Result<(&mut Meta, &mut Data)> {
-        if let Contents::File(data) = &mut self.contents { Ok((&mut self.meta, data)) } else { Err(Errno::EINVAL) }
-    }
-}
-
 impl MemNode {
     /// A node of its own, without a name yet. `charged` bytes have been charged for `body`; they go back if this fails.
     ///
@@ -139,7 +117,7 @@ impl MemNode {
     pub(super) fn new(shared: &Arc<Shared>, ino: u64, kind: FileKind, body: Body) -> Result<Arc<Self>> {
         if let Err(full) = shared.budget.charge_inode() {
             if let Body::Leaf(leaf) = body {
-                shared.budget.release_bytes(leaf.into_inner().contents.charged());
+                shared.budget.release_bytes(leaf.read().charged());
             }
             return Err(full);
         }
@@ -167,7 +145,7 @@ impl MemNode {
     /// # Errors
     /// `EISDIR`.
     #[inline]
-    pub(super) fn leaf(&self) -> Result<&RwLock<Leaf>> {
+    pub(super) fn leaf(&self) -> Result<&Leaf> {
         if let Body::Leaf(leaf) = &self.body { Ok(leaf) } else { Err(Errno::EISDIR) }
     }
 
@@ -180,12 +158,8 @@ impl MemNode {
 
     #[inline]
     fn stat_leaf(&self, leaf: &Leaf) -> Stat {
-        let (size, blocks) = match &leaf.contents {
-            Contents::File(data) => (data.size(), data.charged().div_ceil(512)),
-            Contents::Symlink(target) => (target.len() as u64, 0),
-            Contents::Fifo(_) => (0, 0),
-        };
-        leaf.meta.stat(self, size, blocks)
+        let Attributes { meta, size, stored } = leaf.attributes();
+        meta.stat(self, size, stored.div_ceil(512))
     }
 
     /// The attributes, under the lock on the tree.
@@ -193,7 +167,7 @@ impl MemNode {
     pub(super) fn stat_under(&self, tree: &QCellOwner) -> Stat {
         match &self.body {
             Body::Directory(dir) => self.stat_dir(tree.ro(dir)),
-            Body::Leaf(leaf) => self.stat_leaf(&leaf.read()),
+            Body::Leaf(leaf) => self.stat_leaf(leaf),
         }
     }
 
@@ -204,7 +178,7 @@ impl MemNode {
 
     fn write(&self, bufs: &[IoSlice<'_>], offset: Option<u64>) -> Result<(usize, u64)> {
         let mut leaf = self.leaf()?.write();
-        let (meta, data) = leaf.file_mut()?;
+        let (meta, data) = leaf.file()?;
         let offset = offset.unwrap_or_else(|| data.size());
         let n = data.write(bufs, offset, &self.shared.budget)?;
         if n > 0 {
@@ -234,7 +208,7 @@ impl FileHandle for MemNode {
     fn stat(&self) -> Result<Stat> {
         Ok(match &self.body {
             Body::Directory(dir) => self.stat_dir(self.shared.tree.read().ro(dir)),
-            Body::Leaf(leaf) => self.stat_leaf(&leaf.read()),
+            Body::Leaf(leaf) => self.stat_leaf(leaf),
         })
     }
 
@@ -244,9 +218,9 @@ impl FileHandle for MemNode {
             Body::Directory(_) if attr.size.is_some() => return Err(Errno::EISDIR),
             Body::Directory(dir) => tree.write().rw(dir).meta.set(attr, self.kind, clock.coarse()),
             Body::Leaf(leaf) => {
-                let leaf = &mut *leaf.write();
+                let mut leaf = leaf.write();
                 if let Some(size) = attr.size {
-                    leaf.file_mut()?.1.resize(size, budget)?;
+                    leaf.file()?.1.resize(size, budget)?;
                 }
                 leaf.meta.set(attr, self.kind, clock.coarse());
             }
@@ -258,7 +232,7 @@ impl FileHandle for MemNode {
     fn allocate(&self, offset: u64, len: u64) -> Result<()> {
         let end = offset.checked_add(len).filter(|&end| i64::try_from(end).is_ok()).ok_or(Errno::EFBIG)?;
         let mut leaf = self.leaf()?.write();
-        let (meta, data) = leaf.file_mut()?;
+        let (meta, data) = leaf.file()?;
         let budget = &self.shared.budget;
         if data.missing(offset, end) > budget.bytes_max().saturating_sub(budget.bytes_used()) {
             return Err(Errno::ENOSPC);
@@ -268,17 +242,6 @@ impl FileHandle for MemNode {
         }
         meta.touch(self.shared.clock.coarse());
         Ok(())
-    }
-}
-
-impl Contents {
-    /// Bytes charged for them.
-    fn charged(&self) -> u64 {
-        match self {
-            Contents::File(data) => data.charged(),
-            Contents::Symlink(target) => target.len() as u64,
-            Contents::Fifo(_) => 0,
-        }
     }
 }
 
@@ -299,7 +262,7 @@ impl MemNode {
                 })
             }
             Body::Leaf(leaf) => {
-                budget.release_bytes(leaf.get_mut().contents.charged());
+                budget.release_bytes(leaf.contents_mut().charged());
                 None
             }
         }

@@ -43,9 +43,9 @@ pub(super) fn unname(tree: &mut QCellOwner, node: &MemNode, above: &Arc<MemNode>
             dir.meta.ctime = now;
         }
         Body::Leaf(leaf) => {
-            let meta = &mut leaf.write().meta;
-            meta.nlink = meta.nlink.saturating_sub(1);
-            meta.ctime = now;
+            let mut leaf = leaf.write();
+            leaf.meta.nlink = leaf.meta.nlink.saturating_sub(1);
+            leaf.meta.ctime = now;
         }
     }
 }

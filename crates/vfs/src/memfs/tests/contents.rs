@@ -207,7 +207,7 @@ fn run(steps: &[Step], budget: &Budget, start: Vec<u8>) -> std::result::Result<(
     }
     prop_assert!(read(&f) == model);
     let leaf = f.leaf().unwrap().read();
-    if let Contents::File(data) = &leaf.contents {
+    if let Contents::File(data) = &*leaf {
         prop_assert_eq!(data.charged() + 65, budget.bytes_used());
         prop_assert!(data.missing(0, data.size()) <= data.size());
     }

@@ -1,3 +1,4 @@
+mod attributes;
 mod contents;
 mod names;
 mod trees;
