@@ -6,9 +6,9 @@ use std::process::{Command, Stdio};
 use stratafs_wasmtime::Program;
 use wasmtime::{Engine, Module};
 
+use crate::peer::Peer;
 use crate::section::{Host, Section, Unit};
 use crate::strata::{self, Root};
-use crate::wasi_common::WasiCommon;
 use crate::{floor, table, wasi};
 
 /// The native program.
@@ -118,6 +118,7 @@ pub fn section(bench: &Bench, scratch: &Path) -> Section {
         wasi("wasmtime-wasi", "wasmtime's own WASI on the same directory, as it comes", false),
         wasi(WASI_BLOCKING, "the same with `allow_blocking_current_thread`", true),
         wasi_common(scratch),
+        wasmer(),
         node(),
         Host {
             name: FLOOR,
@@ -162,13 +163,20 @@ fn native(scratch: &Path) -> Host {
 }
 
 fn wasi_common(scratch: &Path) -> Host {
-    let (peer, took) = (WasiCommon::built(), scratch.join("took"));
+    let (peer, took) = (Peer::wasi_common(), scratch.join("took"));
     host(WASI_COMMON, "wasi-common 46, the WASI that wasmtime had, on the same directory", move |mode| {
         let run = |dir: &Path, args: &[&str]| {
-            let mut command = peer.as_ref()?.command(&took, &fixture("bench.wasm"));
+            let mut command = peer.as_ref()?.wasi_common_run(&took, &fixture("bench.wasm"));
             finish(command.arg("--dir").arg(dir).args(["/", "--", "bench"]).args(args))
         };
         in_directory(run, mode)
+    })
+}
+
+fn wasmer() -> Host {
+    let peer = Peer::wasmer();
+    host("wasmer", "wasmer 7 with its memory filesystem", move |mode| {
+        finish(peer.as_ref()?.command().arg(fixture("bench.wasm")).args(mode))
     })
 }
 

@@ -15,10 +15,10 @@ use stratafs_wasmtime::{Ended, Program};
 use wasmtime::{Engine, Module};
 
 use crate::calls::{MEMFS, NATIVE, TMPFS, WASI_BLOCKING, WASI_COMMON};
+use crate::peer::Peer;
 use crate::section::{Host, Rows, Section, Unit};
 use crate::strata::{on_a_large_stack, start};
 use crate::wasi;
-use crate::wasi_common::WasiCommon;
 
 /// Many small files.
 pub const FILES: &str = "2,000 small files";
@@ -296,10 +296,10 @@ pub fn section(python: &Arc<Python>, scratch: &Path, wrong: Option<&str>) -> Sec
             })
         })
     };
-    let (on, peer, took) = (python.clone(), WasiCommon::built(), scratch.join("took"));
+    let (on, peer, took) = (python.clone(), Peer::wasi_common(), scratch.join("took"));
     let wasi_common = move |task: &Task| {
         on.on_tmpfs(task, |dirs, _| {
-            let mut command = peer.as_ref().map_err(Clone::clone)?.command(&took, &on.wasm);
+            let mut command = peer.as_ref().map_err(Clone::clone)?.wasi_common_run(&took, &on.wasm);
             for (host, guest) in &dirs {
                 command.arg("--dir").arg(host).arg(guest);
             }

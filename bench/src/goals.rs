@@ -48,25 +48,32 @@ impl Goal {
         }
     }
 
-    /// Whether what was measured is good enough, and how it is shown.
-    fn met(&self, parts: &[Part]) -> Option<(Verdict, String)> {
+    /// Whether what was measured is good enough; the ratio of the medians, and that of the fastest rounds, as they are shown.
+    fn met(&self, parts: &[Part]) -> Option<(Verdict, String, String)> {
         let of = |(host, row): Cell| figure(parts.iter().flat_map(|part| &part.columns), host, row);
         // By how much a ratio could be better if both figures were at the edge of their middle half.
-        let two = |over: table::Figure, under: table::Figure| (over.median / under.median, (over.spread + under.spread) / 2.0);
-        Some(match self.figure {
+        let two = |over: table::Figure, under: table::Figure| {
+            (over.median / under.median, over.lowest / under.lowest, (over.spread + under.spread) / 2.0)
+        };
+        let shown_two = |medians: f64, fastest: f64| (format!("{medians:.2}"), format!("{fastest:.2}"));
+        let (verdict, (medians, fastest)) = match self.figure {
             Figure::TimesAsFast(fast, slow) => {
-                let (ratio, margin) = two(of(slow)?, of(fast)?);
-                (Verdict::of(ratio >= self.bound, ratio * (1.0 + margin) >= self.bound), format!("{ratio:.2}"))
+                let (ratio, fastest, margin) = two(of(slow)?, of(fast)?);
+                let good = |ratio: f64| ratio >= self.bound;
+                (Verdict::of(good(ratio), good(fastest), good(ratio * (1.0 + margin))), shown_two(ratio, fastest))
             }
             Figure::Cost(dear, cheap) => {
-                let (ratio, margin) = two(of(dear)?, of(cheap)?);
-                (Verdict::of(ratio <= self.bound, ratio * (1.0 - margin) <= self.bound), format!("{ratio:.2}"))
+                let (ratio, fastest, margin) = two(of(dear)?, of(cheap)?);
+                let good = |ratio: f64| ratio <= self.bound;
+                (Verdict::of(good(ratio), good(fastest), good(ratio * (1.0 - margin))), shown_two(ratio, fastest))
             }
             Figure::Value(cell, unit) => {
-                let value = of(cell)?.median;
-                (Verdict::of(value <= self.bound, false), shown(value, unit))
+                let table::Figure { median, lowest, .. } = of(cell)?;
+                let good = |value: f64| value <= self.bound;
+                (Verdict::of(good(median), good(lowest), false), (shown(median, unit), shown(lowest, unit)))
             }
-        })
+        };
+        Some((verdict, medians, fastest))
     }
 }
 
@@ -74,17 +81,20 @@ impl Goal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Met,
+    /// Missed by the medians, and met by the fastest rounds, in which others took the least of the machine.
+    Fastest,
     /// Missed by less than the figures' spread.
     Close,
     Missed,
 }
 
 impl Verdict {
-    fn of(met: bool, close: bool) -> Self {
-        match (met, close) {
-            (true, _) => Verdict::Met,
-            (false, true) => Verdict::Close,
-            (false, false) => Verdict::Missed,
+    fn of(met: bool, fastest: bool, close: bool) -> Self {
+        match (met, fastest, close) {
+            (true, ..) => Verdict::Met,
+            (_, true, _) => Verdict::Fastest,
+            (.., true) => Verdict::Close,
+            _ => Verdict::Missed,
         }
     }
 }
@@ -151,7 +161,7 @@ fn goals() -> Vec<Goal> {
     goals
 }
 
-/// Why a goal may not be met: the rows that it is about, hosts of which one is in it, and the reason. No figures: those are in the tables.
+/// Why a goal may not be met: the rows that it is about, hosts of which one is in it, and the reason. The first that fits is told. No figures: those are in the tables.
 const REASONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["open+close", "open+fstat+read 4 KiB+close", "create+write+close+unlink", "rename", "mkdir+rmdir"],
@@ -160,17 +170,23 @@ const REASONS: &[(&[&str], &[&str], &str)] = &[
          three calls of the kernel more than wasi-common's `openat2` (docs/RATIONALE.md)",
     ),
     (&["clock"], &[MEMFS], "the host's clock is read each time; the row of the native program is what that costs"),
-    (
-        &["fstat"],
-        &[MEMFS],
-        "a lock is taken for the attributes to be of one moment, and 64 bytes go to the guest, whose C library takes them apart again",
-    ),
+    (&["fstat"], &[MEMFS], "64 bytes go to the guest, whose C library takes them apart again"),
     (
         &[cpython::FILES],
         &[MEMFS],
         "most of what is left is the interpreter's own work in the guest, which no host can take away: native Python takes as long",
     ),
-    (&["rename"], &[MEMFS], "two tables are changed under the tree's lock, with an allocation for the name"),
+    (
+        &["readdir of 1,000, per entry"],
+        &[MEMFS],
+        "nearly half is the guest's C library, which copies every entry out of its buffer; Emscripten's does not, and takes half the time",
+    ),
+    (
+        &["open+close", "stat", "stat, missing", "create+write+close+unlink", "rename", "mkdir+rmdir"],
+        &[MEMFS],
+        "a third of a call is the guest's C library and the engine's way out of the guest; what such code costs in terms of a call of the kernel \
+         differs from one processor to another (the README has another one's figures)",
+    ),
     (
         &[startup::WASI_315_AHEAD, startup::PYODIDE_AHEAD],
         &[startup::STRATAFS],
@@ -194,18 +210,22 @@ impl Goal {
 /// The table of goals; without `all` only of those whose figures are there.
 #[must_use]
 pub fn table(parts: &[Part], all: bool) -> String {
-    let mut text = String::from("| goal | | here | |\n|---|--:|--:|---|\n");
+    let mut text = String::from("| goal | | medians | fastest rounds | |\n|---|--:|--:|--:|---|\n");
     for goal in goals() {
         let (what, bound) = (goal.text(), goal.wanted());
-        _ = match goal.met(parts) {
-            Some((Verdict::Met, here)) => writeln!(text, "| {what} | {bound} | {here} | yes |"),
-            Some((Verdict::Close, here)) => writeln!(text, "| {what} | {bound} | {here} | within the spread |"),
-            Some((Verdict::Missed, here)) => {
-                writeln!(text, "| {what} | {bound} | {here} | {} |", format!("**not yet** {}", goal.reason()).trim_end())
+        let Some((verdict, medians, fastest)) = goal.met(parts) else {
+            if all {
+                _ = writeln!(text, "| {what} | {bound} | – | – | not measured |");
             }
-            None if all => writeln!(text, "| {what} | {bound} | – | not measured |"),
-            None => Ok(()),
+            continue;
         };
+        let verdict = match verdict {
+            Verdict::Met => "yes".to_owned(),
+            Verdict::Fastest => "in the fastest rounds".to_owned(),
+            Verdict::Close => "within the spread".to_owned(),
+            Verdict::Missed => format!("**not yet** {}", goal.reason()).trim_end().to_owned(),
+        };
+        _ = writeln!(text, "| {what} | {bound} | {medians} | {fastest} | {verdict} |");
     }
     text
 }
@@ -218,13 +238,16 @@ mod tests {
     #[test]
     fn a_goal_is_met_or_not_or_not_measured() {
         let goals = table(&[part()], true);
-        assert!(goals.contains("| stat: memfs, times as fast as native | ≥ 5.00 | 12.00 | yes |"), "{goals}");
-        assert!(goals.contains("| rename: memfs, times as fast as native | ≥ 5.00 | – | not measured |"), "{goals}");
+        assert!(goals.contains("| stat: memfs, times as fast as native | ≥ 5.00 | 12.00 | 11.11 | yes |"), "{goals}");
+        assert!(goals.contains("| rename: memfs, times as fast as native | ≥ 5.00 | – | – | not measured |"), "{goals}");
         assert!(!table(&[part()], false).contains("not measured"));
         let dear = Goal { figure: Figure::Cost(("native", "stat"), ("memfs", "stat")), bound: 1.5 };
-        assert_eq!(dear.met(&[part()]), Some((Verdict::Missed, "12.00".to_owned())));
+        assert_eq!(dear.met(&[part()]), Some((Verdict::Missed, "12.00".to_owned(), "11.11".to_owned())));
         let value = |bound| Goal { figure: Figure::Value(("floor", "empty"), Unit::Bytes), bound };
-        assert_eq!((value(5.0).wanted(), value(5.0).met(&[part()])), ("≤ 5".to_owned(), Some((Verdict::Met, "5".to_owned()))));
+        assert_eq!(
+            (value(5.0).wanted(), value(5.0).met(&[part()])),
+            ("≤ 5".to_owned(), Some((Verdict::Met, "5".to_owned(), "5".to_owned())))
+        );
         assert_eq!(value(4.0).met(&[part()]).map(|met| met.0), Some(Verdict::Missed));
         // 1,200 and 100, each a little different from round to round.
         let fast = |bound| Goal { figure: Figure::TimesAsFast(("memfs", "stat"), ("native", "stat")), bound };
@@ -232,5 +255,8 @@ mod tests {
             [12.0, 12.5, 99.0].map(|bound| fast(bound).met(&[part()]).map(|met| met.0)),
             [Verdict::Met, Verdict::Close, Verdict::Missed].map(Some)
         );
+        // Their fastest rounds: 1,000 and 90.
+        let slower = Goal { figure: Figure::Cost(("native", "stat"), ("memfs", "stat")), bound: 11.5 };
+        assert_eq!(slower.met(&[part()]).map(|met| met.0), Some(Verdict::Fastest));
     }
 }

@@ -15,8 +15,17 @@ pub fn describe() -> String {
     line("rustc", said("rustc", &["--version"]));
     line("cc", said("cc", &["--version"]));
     line("node", said("node", &["--version"]));
-    let (ours, peers) = (include_str!("../../Cargo.lock"), include_str!("../wasi-common/Cargo.lock"));
-    for (package, lock) in [("stratafs", ours), ("wasmtime", ours), ("wasmtime-wasi", ours), ("wasi-common", peers)] {
+    let ours = include_str!("../../Cargo.lock");
+    let (wasi_common, wasmer) = (include_str!("../wasi-common/Cargo.lock"), include_str!("../wasmer/Cargo.lock"));
+    let packages = [
+        ("stratafs", ours),
+        ("wasmtime", ours),
+        ("wasmtime-wasi", ours),
+        ("wasi-common", wasi_common),
+        ("wasmer", wasmer),
+        ("wasmer-wasix", wasmer),
+    ];
+    for (package, lock) in packages {
         line(package, locked(lock, package).unwrap_or("missing").to_owned());
     }
     text

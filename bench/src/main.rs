@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use stratafs_bench::calls::{self, Bench};
 use stratafs_bench::cpython::{self, Python};
+use stratafs_bench::probe::Probe;
 use stratafs_bench::sampler::Sampler;
 use stratafs_bench::section::Section;
 use stratafs_bench::table::{self, Part};
@@ -27,7 +28,7 @@ struct Options {
 }
 
 fn options() -> Option<Options> {
-    let mut options = Options { only: Vec::new(), rounds: 7, out: None, quick: false, memory: None };
+    let mut options = Options { only: Vec::new(), rounds: 15, out: None, quick: false, memory: None };
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -66,14 +67,15 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         sampler.rows.iter().for_each(|(row, figure)| println!("{row}\t{figure}"));
         return Ok(());
     }
-    let machine = machine::describe();
+    let (mut machine, mut probe) = (machine::describe(), Probe::default());
     let scratch = tempfile::tempdir()?;
     let sections = sections(&options.only, scratch.path())?;
-    let parts: Vec<Part> = sections.iter().map(|section| measure(section, options)).collect();
+    let parts: Vec<Part> = sections.iter().map(|section| measure(section, options, &mut probe)).collect();
+    machine.push_str(&probe.text());
     for part in &parts {
         println!("{}", table::section(part));
     }
-    println!("{}", goals::table(&parts, false));
+    println!("{}{}", probe.text(), goals::table(&parts, false));
     if let Some(out) = &options.out {
         std::fs::write(out, page::page(&parts, options.rounds, &machine))?;
         eprintln!("written: {}", out.display());
@@ -113,13 +115,15 @@ fn sections(only: &[String], scratch: &Path) -> Result<Vec<Section>, Box<dyn std
 }
 
 /// Rounds in which the hosts take turns.
-fn measure(section: &Section, options: &Options) -> Part {
+fn measure(section: &Section, options: &Options, probe: &mut Probe) -> Part {
     let mut part = Part::of(section);
     let rounds = options.rounds.min(section.rounds);
     for round in 1..=rounds {
-        for (host, column) in section.hosts.iter().zip(&mut part.columns) {
+        for turn in turns(section.hosts.len(), round, rounds) {
+            let (host, column) = (&section.hosts[turn], &mut part.columns[turn]);
             let Ok(rows) = &mut column.rounds else { continue };
             eprintln!("{}: round {round} of {rounds}: {}", section.key, host.name);
+            probe.look();
             match (host.round)(options.quick) {
                 Ok(round) => rows.push(round),
                 Err(why) => {
@@ -130,4 +134,37 @@ fn measure(section: &Section, options: &Options) -> Part {
         }
     }
     part
+}
+
+/// The order of the hosts in a round. Where there are several, another one is first in each round and every second round goes backwards: a machine
+/// that is slow at times should not be so for the same one always.
+fn turns(hosts: usize, round: usize, rounds: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..hosts).collect();
+    order.rotate_left((round - 1) * (hosts / rounds).max(1) % hosts.max(1));
+    if round % 2 == 0 {
+        order.reverse();
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turns;
+
+    #[test]
+    fn every_host_has_its_turn_and_another_is_first() {
+        for (hosts, rounds) in [(0, 3), (1, 5), (2, 5), (3, 5), (6, 5), (14, 5), (14, 25)] {
+            let mut firsts = Vec::new();
+            for round in 1..=rounds {
+                let mut order = turns(hosts, round, rounds);
+                firsts.extend(order.first().copied());
+                order.sort_unstable();
+                assert_eq!(order, (0..hosts).collect::<Vec<_>>());
+            }
+            firsts.sort_unstable();
+            firsts.dedup();
+            assert!(firsts.len() >= hosts.min(rounds).min(2), "{hosts} hosts in {rounds} rounds: {firsts:?}");
+        }
+        assert_eq!((turns(3, 1, 5), turns(3, 2, 5), turns(3, 3, 5)), (vec![0, 1, 2], vec![0, 2, 1], vec![2, 0, 1]));
+    }
 }

@@ -14,16 +14,18 @@ pub fn page(parts: &[Part], rounds: usize, machine: &str) -> String {
     );
     _ = writeln!(
         text,
-        "Each figure is the median of up to {rounds} rounds, in which the hosts take turns, and ± half the width of the middle half of the rounds.\n"
+        "Each figure is the median of up to {rounds} rounds, in which the hosts take turns in changing order, and ± half the width of the middle half of the rounds.\n"
     );
     text.push_str(machine);
-    _ = write!(text, "\n## Goals\n\nRatios of medians of this run.\n\n{}", goals::table(parts, true));
+    _ = write!(
+        text,
+        "\n## Goals\n\nRatios of this run: of the medians, which are what counts, and of each host's fastest round, in which others took the least of the \
+         machine.\n\n{}",
+        goals::table(parts, true)
+    );
     for part in parts {
         _ = write!(text, "\n{}", section(part));
     }
-    text.push_str(
-        "\n**wasmer** is not among the hosts: its filesystem brings 441 packages to be built for one column, and it has not been built here.\n",
-    );
     text
 }
 

@@ -53,13 +53,15 @@ pub fn parse(printed: &str) -> Result<Rows, String> {
     if rows.is_empty() { Err("it printed no figures".to_owned()) } else { Ok(rows) }
 }
 
-/// The median of a row's rounds, and the middle half's width in parts of it.
+/// The median of a row's rounds, the middle half's width in parts of it, and the lowest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
     /// The median.
     pub median: f64,
     /// The distance between the first and the third quartile, divided by the median.
     pub spread: f64,
+    /// The figure of the round with the lowest one.
+    pub lowest: f64,
 }
 
 impl Figure {
@@ -67,7 +69,7 @@ impl Figure {
         values.sort_by(f64::total_cmp);
         let at = |quarters: usize| values.get((values.len().checked_sub(1)? * quarters + 2) / 4).copied();
         let median = at(2)?;
-        Some(Figure { median, spread: (at(3)? - at(1)?) / median })
+        Some(Figure { median, spread: (at(3)? - at(1)?) / median, lowest: at(0)? })
     }
 }
 
@@ -185,7 +187,7 @@ pub(crate) mod tests {
 
     #[test]
     fn figures_are_medians_with_their_spread() {
-        assert_eq!(Figure::of(vec![3.0, 1.0, 2.0, 5.0, 4.0]), Some(Figure { median: 3.0, spread: 2.0 / 3.0 }));
+        assert_eq!(Figure::of(vec![3.0, 1.0, 2.0, 5.0, 4.0]), Some(Figure { median: 3.0, spread: 2.0 / 3.0, lowest: 1.0 }));
         assert_eq!(Figure::of(Vec::new()), None);
         assert_eq!(figure(&part().columns, "native", "stat").map(|figure| figure.median), Some(1200.0));
         assert!(figures(&part()).contains("| stat | 1,200 ±"), "{}", figures(&part()));

@@ -1,7 +1,7 @@
 //! A file that is no directory: its contents under a lock, and its attributes, which are read without it.
 //!
-//! Locking to read costs two atomic read-modify-writes, most of what an `fstat` would cost otherwise. The attributes are a sequence
-//! lock instead: whoever changes them holds the lock on the contents, and makes the sequence odd while they are of two moments.
+//! Locking to read costs two atomic read-modify-writes, a third of an `fstat`. The attributes are a sequence lock instead: whoever
+//! changes them holds the lock on the contents, and makes the sequence odd while they are of two moments.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -114,10 +114,6 @@ impl Leaf {
         LeafMut { leaf: self, meta: self.load().meta, contents }
     }
 
-    pub fn contents_mut(&mut self) -> &mut Contents {
-        self.contents.get_mut()
-    }
-
     /// The attributes of one moment.
     #[inline]
     pub fn attributes(&self) -> Attributes {
@@ -140,19 +136,25 @@ impl Leaf {
         Attributes::from_words(self.words.each_ref().map(|word| word.load(Ordering::Relaxed)))
     }
 
+    /// Says that the words are being changed, for whoever holds the lock to write.
+    pub(super) fn begin(&self) -> u64 {
+        let odd = self.sequence.load(Ordering::Relaxed) | 1;
+        self.sequence.store(odd, Ordering::Relaxed);
+        fence(Ordering::Release);
+        odd
+    }
+
     /// For whoever holds the lock to write.
     fn store(&self, attributes: &Attributes) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
+        let odd = self.begin();
         for (word, value) in self.words.iter().zip(attributes.words()) {
             word.store(value, Ordering::Relaxed);
         }
-        self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+        self.sequence.store(odd.wrapping_add(1), Ordering::Release);
     }
 }
 
-/// A leaf that nobody else reads or changes.
+/// A leaf that nobody else changes, and whose contents nobody else reads.
 pub(super) struct LeafMut<'a> {
     leaf: &'a Leaf,
     pub meta: Meta,

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Shared::tree   all directories: their entries, attributes, and who is above whom
-//! └─ a file      its contents; its attributes for who changes them (who reads them needs no lock)
+//! └─ a file      its contents; its attributes for who changes them (who reads them hardly ever needs it)
 //! ```
 //!
 //! One lock for all directories costs a walk one acquisition however deep it goes, without a reference counted on the way; what changes

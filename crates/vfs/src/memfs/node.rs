@@ -46,7 +46,7 @@ pub struct MemNode {
 pub(super) enum Body {
     /// Under the lock on the tree.
     Directory(QCell<Directory>),
-    /// Under a lock of its own.
+    /// Under a lock of its own, but for reading its attributes.
     Leaf(Leaf),
 }
 
@@ -262,7 +262,7 @@ impl MemNode {
                 })
             }
             Body::Leaf(leaf) => {
-                budget.release_bytes(leaf.contents_mut().charged());
+                budget.release_bytes(leaf.read().charged());
                 None
             }
         }
