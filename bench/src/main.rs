@@ -141,7 +141,7 @@ fn measure(section: &Section, options: &Options, probe: &mut Probe) -> Part {
 fn turns(hosts: usize, round: usize, rounds: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..hosts).collect();
     order.rotate_left((round - 1) * (hosts / rounds).max(1) % hosts.max(1));
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         order.reverse();
     }
     order
