@@ -184,13 +184,13 @@ const REASONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["readdir of 1,000, per entry"],
         &[MEMFS],
-        "nearly half is the guest's C library, which copies every entry out of its buffer; Emscripten's does not, and takes half the time",
+        "nearly half is the guest's C library (docs/RATIONALE.md), which copies every entry out of its buffer; Emscripten's does not, and takes half the time",
     ),
     (
         &["open+close", "stat", "stat, missing", "create+write+close+unlink", "rename", "mkdir+rmdir"],
         &[MEMFS],
-        "a third of a call is the guest's C library and the engine's way out of the guest; what such code costs in terms of a call of the kernel \
-         differs from one processor to another (the README has another one's figures)",
+        "a sixth to a third of a call is the guest's C library and the engine's way out of the guest; what all of it costs in terms of a call of the \
+         kernel differs from one processor to another (the README has another one's figures, docs/RATIONALE.md where the time goes)",
     ),
     (
         &[startup::WASI_315_AHEAD, startup::PYODIDE_AHEAD],
@@ -227,7 +227,7 @@ pub fn table(parts: &[Part], all: bool) -> String {
         let verdict = match verdict {
             Verdict::Met => "yes".to_owned(),
             Verdict::Fastest => "in the fastest rounds".to_owned(),
-            Verdict::Close => format!("within the spread {}", goal.reason()).trim_end().to_owned(),
+            Verdict::Close => format!("within the spread; {}", goal.reason()).trim_end_matches("; ").to_owned(),
             Verdict::Missed => format!("**not yet** {}", goal.reason()).trim_end().to_owned(),
         };
         _ = writeln!(text, "| {what} | {bound} | {medians} | {fastest} | {verdict} |");
