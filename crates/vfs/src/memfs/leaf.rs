@@ -32,7 +32,7 @@ pub(super) enum Contents {
 }
 
 /// What `stat` tells of a leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Attributes {
     pub meta: Meta,
     /// Bytes.

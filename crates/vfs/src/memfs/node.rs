@@ -50,7 +50,7 @@ pub(super) enum Body {
     Leaf(Leaf),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Meta {
     pub mode: u32,
     /// 0: removed.
